@@ -1,0 +1,209 @@
+//! The slow half of a node: gradients, aggregation, evaluation. May block; never sends.
+use phalanx_protocol::{Collected, NodeId, Round, Turn, Vector};
+use phalanx_robust::{AggregateError, Aggregator, StateError, StateReader, StateWriter, Vectors};
+
+use crate::algorithm::{Algorithm, Cargo};
+use crate::task::{Batch, Scores, Task, TaskError};
+
+/// What an omniscient adversary asks honest workers to reveal. All false outside a simulator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Spy {
+    /// the gradient on the same batch with flipped labels
+    pub is_flipped_wanted: bool,
+    /// the model before the local step
+    pub is_model_wanted: bool,
+}
+
+/// Work for the slow half.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Job {
+    /// compute what to share
+    Propose {
+        /// for which turn
+        turn: Turn,
+    },
+    /// condense and absorb what was collected
+    Absorb(Collected),
+    /// measure the model
+    Evaluate {
+        /// rounds done
+        round: Round,
+    },
+}
+
+/// What a worker revealed to an adversary.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Spied {
+    /// gradient on flipped labels
+    pub flipped: Option<Vector>,
+    /// model before the local step
+    pub model: Option<Vector>,
+}
+
+/// Finished work.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Done {
+    /// there is something to share
+    Proposed {
+        /// for which turn
+        turn: Turn,
+        /// the vector
+        vector: Vector,
+        /// batch loss
+        loss: Option<f64>,
+    },
+    /// the model moved
+    Absorbed {
+        /// in which turn
+        turn: Turn,
+        /// batch loss of a node that learns alone and therefore proposes nothing
+        loss: Option<f64>,
+        /// whether the round is complete
+        is_round_over: bool,
+    },
+    /// the model was measured
+    Evaluated {
+        /// rounds done
+        round: Round,
+        /// its scores
+        scores: Scores,
+    },
+}
+
+/// Why work could not be done.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum WorkError {
+    /// the task refused
+    #[error(transparent)]
+    Task(#[from] TaskError),
+    /// the rule refused
+    #[error(transparent)]
+    Aggregate(#[from] AggregateError),
+}
+
+/// Task and algorithm of one node, with the buffers that their steps reuse.
+///
+/// # Cost
+/// Memory: the algorithm's vectors plus one of length d for the aggregate.
+pub struct Worker {
+    me: NodeId,
+    task: Box<dyn Task>,
+    algorithm: Box<dyn Algorithm>,
+    aggregate: Vec<f32>,
+    spy: Spy,
+    spied: Spied,
+    cargo: Cargo,
+}
+
+impl Worker {
+    /// A worker at the start of its training.
+    pub fn new(me: NodeId, task: Box<dyn Task>, algorithm: Box<dyn Algorithm>) -> Self {
+        let (spy, spied, cargo) = (Spy::default(), Spied::default(), Cargo::Quiet);
+        Self { me, task, algorithm, aggregate: Vec::new(), spy, spied, cargo }
+    }
+
+    /// Lets an adversary look over the shoulder.
+    pub fn spy(&mut self, spy: Spy) {
+        self.spy = spy;
+    }
+
+    /// What the last proposal revealed, and what kind of vector it shared.
+    pub fn take_spied(&mut self) -> (Spied, Cargo) {
+        (std::mem::take(&mut self.spied), self.cargo)
+    }
+
+    /// The model as it stands.
+    pub fn params(&self) -> &[f32] {
+        self.algorithm.params()
+    }
+
+    /// Bytes that this node's task holds.
+    pub fn task_memory_bytes(&self) -> u64 {
+        self.task.memory_bytes()
+    }
+
+    /// Does one job.
+    ///
+    /// # Errors
+    /// When training has diverged or the rule cannot take what was collected.
+    pub fn run(&mut self, job: Job) -> Result<Done, WorkError> {
+        match job {
+            Job::Propose { turn } => self.propose(turn),
+            Job::Absorb(collected) => self.absorb(&collected),
+            Job::Evaluate { round } => {
+                let scores = self.task.evaluate(self.algorithm.params())?;
+                Ok(Done::Evaluated { round, scores })
+            }
+        }
+    }
+
+    fn propose(&mut self, turn: Turn) -> Result<Done, WorkError> {
+        self.spied.model =
+            self.spy.is_model_wanted.then(|| Vector::new(self.algorithm.params().to_vec()));
+        let mut vector = vec![0.0; self.task.shared().len()];
+        let loss = self.algorithm.propose(turn, &mut *self.task, &mut vector)?;
+        self.cargo = self.algorithm.cargo(turn);
+        self.spied.flipped = None;
+        if self.spy.is_flipped_wanted && loss.is_some() {
+            let mut flipped = vec![0.0; self.task.dim()];
+            self.task.gradient(self.algorithm.params(), Batch::LastFlipped, &mut flipped)?;
+            self.spied.flipped = Some(Vector::new(flipped[self.task.shared()].to_vec()));
+        }
+        if self.algorithm.phases(turn.round) == 0 {
+            self.algorithm.absorb(turn, &mut vector);
+            return Ok(Done::Absorbed { turn, loss, is_round_over: true });
+        }
+        Ok(Done::Proposed { turn, vector: Vector::new(vector), loss })
+    }
+
+    fn absorb(&mut self, collected: &Collected) -> Result<Done, WorkError> {
+        let rows: Vec<&[f32]> = collected.vectors.iter().map(|(_, vector)| &**vector).collect();
+        let mut vectors = Vectors::new(&rows).map_err(AggregateError::from)?;
+        if let Some(own) = collected.vectors.iter().position(|(from, _)| *from == self.me) {
+            vectors = vectors.with_own(own);
+        }
+        let mut aggregate = std::mem::take(&mut self.aggregate);
+        aggregate.resize(vectors.dim(), 0.0);
+        match self.algorithm.rule(collected.turn) {
+            Some(rule) => rule.aggregate(vectors, &mut aggregate)?,
+            None => {
+                assert_eq!(vectors.count(), 1, "without a rule exactly one vector is collected");
+                aggregate.copy_from_slice(vectors.row(0));
+            }
+        }
+        Ok(self.apply(collected.turn, aggregate))
+    }
+
+    /// The rule of a turn, for a driver that condenses for many nodes at once.
+    pub fn rule(&mut self, turn: Turn) -> Option<&mut dyn Aggregator> {
+        self.algorithm.rule(turn)
+    }
+
+    /// Takes a buffer of length d for the condensed vector, to be given back by [`Worker::apply`].
+    pub fn take_buffer(&mut self, dim: usize) -> Vec<f32> {
+        let mut buffer = std::mem::take(&mut self.aggregate);
+        buffer.resize(dim, 0.0);
+        buffer
+    }
+
+    /// Absorbs a condensed vector.
+    pub fn apply(&mut self, turn: Turn, mut aggregate: Vec<f32>) -> Done {
+        self.algorithm.absorb(turn, &mut aggregate);
+        self.aggregate = aggregate;
+        let is_round_over = turn.phase.0 + 1 >= self.algorithm.phases(turn.round);
+        Done::Absorbed { turn, loss: None, is_round_over }
+    }
+
+    /// Appends everything that the next job depends on.
+    pub fn save(&self, out: &mut StateWriter) {
+        self.task.save(out);
+        self.algorithm.save(out);
+    }
+
+    /// # Errors
+    /// When the snapshot does not fit.
+    pub fn load(&mut self, input: &mut StateReader<'_>) -> Result<(), StateError> {
+        self.task.load(input)?;
+        self.algorithm.load(input)
+    }
+}

@@ -1,0 +1,120 @@
+//! Aggregation rules: one file each, one line each in the list below.
+use crate::args::{ArgError, Args};
+use crate::geometry::GeometricRule;
+use crate::population::{Bound, Population, PopulationError};
+use crate::registry::Entry;
+use crate::state::{StateError, StateReader, StateWriter};
+use crate::vectors::{ShapeError, Vectors};
+
+mod average;
+mod nearest_neighbor_averaging;
+
+/// Every rule that an experiment file can name.
+pub const RULES: &[Entry<Rule>] = &[average::ENTRY, nearest_neighbor_averaging::ENTRY];
+
+/// Why vectors could not be aggregated.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum AggregateError {
+    /// n and f do not go together for this rule.
+    #[error(transparent)]
+    Population(#[from] PopulationError),
+    /// The rows are no family of vectors.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+    /// The output has another length than the input.
+    #[error("the output has length `{found}`, but the vectors have length `{expected}`")]
+    Output {
+        /// length of the vectors
+        expected: usize,
+        /// length of the output
+        found: usize,
+    },
+    /// The rule is centred at the own vector, and none is marked.
+    #[error("rule `{rule}` is centred at the own vector, and none is marked")]
+    NoOwn {
+        /// name of the rule
+        rule: &'static str,
+    },
+    /// More rows than f are not finite: nothing can be promised.
+    #[error("`{found}` of the vectors are not finite, but only `{tolerated}` are tolerated")]
+    TooManyNotFinite {
+        /// rows with NaN or infinity
+        found: usize,
+        /// tolerated Byzantine vectors
+        tolerated: usize,
+    },
+    /// A search exceeded its stated limit.
+    #[error("rule `{rule}` gave up after `{limit}` steps of its search")]
+    Limit {
+        /// name of the rule
+        rule: &'static str,
+        /// the limit
+        limit: u64,
+    },
+}
+
+/// Why a rule could not be built.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum BuildError {
+    /// n and f do not go together.
+    #[error(transparent)]
+    Population(#[from] PopulationError),
+    /// A parameter was refused.
+    #[error(transparent)]
+    Arg(#[from] ArgError),
+    /// Two settings exclude each other, or a value depends on n and f.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// Condenses a family of vectors into one.
+///
+/// # Guarantee
+/// With at most f rows of any bit pattern the result is finite and within the rule's bound;
+/// it depends on the arguments and, for rules that say so, on the rule's saved state alone.
+pub trait Aggregator: Send {
+    /// # Errors
+    /// [`AggregateError`]; `out` is then unspecified, the inputs are never modified.
+    fn aggregate(&mut self, vectors: Vectors<'_>, out: &mut [f32]) -> Result<(), AggregateError>;
+
+    /// The rule as distances in, weights out, when it is of that kind.
+    fn geometric(&mut self) -> Option<&mut dyn GeometricRule> {
+        None
+    }
+
+    /// Writes what the next call depends on; nothing for almost every rule.
+    fn save(&self, _out: &mut StateWriter) {}
+
+    /// # Errors
+    /// When the snapshot does not fit.
+    fn load(&mut self, _input: &mut StateReader<'_>) -> Result<(), StateError> {
+        Ok(())
+    }
+}
+
+/// Builds a rule for `n` vectors of which `f` may be Byzantine.
+pub type BuildRule = fn(&Args, Population) -> Result<Box<dyn Aggregator>, BuildError>;
+
+/// What is known of a rule besides name and parameters.
+#[derive(Debug, Clone, Copy)]
+pub struct Rule {
+    /// the formula, in one or two lines of plain text
+    pub formula: &'static str,
+    /// proven coefficient κ or breakdown bound, with its label (proven, recalled, derived, none)
+    pub guarantee: &'static str,
+    /// cost in n, d, f
+    pub cost: &'static str,
+    /// admissible n and f, where n is the number of vectors given to the rule
+    pub bound: Bound,
+    /// whether the result is centred at the own vector
+    pub is_self_centred: bool,
+    /// builds it for `n` vectors of which `f` may be Byzantine
+    pub build: BuildRule,
+}
+
+pub(crate) fn check_output(vectors: Vectors<'_>, out: &[f32]) -> Result<(), AggregateError> {
+    if out.len() == vectors.dim() {
+        return Ok(());
+    }
+    Err(AggregateError::Output { expected: vectors.dim(), found: out.len() })
+}

@@ -1,0 +1,2 @@
+//! House keeping: tidy, ci, gen, bench.
+fn main() {}
