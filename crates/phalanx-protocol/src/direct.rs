@@ -130,22 +130,22 @@ impl Direct {
         if self.closed.is_some_and(|closed| turn <= closed) {
             return out.push(Output::Discard { from, reason: Discard::Late });
         }
-        let is_known = self.shelves.contains_key(&turn);
-        if !is_known && self.shelves.len() > TURNS_AHEAD_MAX {
+        if !self.config.may_send(from, turn) {
+            return out.push(Output::Reject { from, reason: Rejection::OutOfRole });
+        }
+        let is_known = self.shelves.contains_key(&turn) || self.refused.contains_key(&turn);
+        if !is_known && self.shelves.len() + self.refused.len() > TURNS_AHEAD_MAX {
             return out.push(Output::Discard { from, reason: Discard::TooEarly });
         }
-        let reason = if !self.config.may_send(from, turn) {
-            Some(Rejection::OutOfRole)
-        } else if vector.len() != self.config.dim {
-            Some(Rejection::WrongLength)
-        } else if self.config.is_finite_required && !vector.is_finite() {
-            Some(Rejection::NotFinite)
-        } else {
-            None
-        };
-        if let Some(reason) = reason {
-            self.refused.entry(turn).or_default().insert(from);
+        if self.refused.get(&turn).is_some_and(|nodes| nodes.contains(&from)) {
+            return out.push(Output::Reject { from, reason: Rejection::Equivocation });
+        }
+        let is_heard = self.shelves.get(&turn).is_some_and(|shelf| shelf.contains_key(&from));
+        if let Some(reason) = self.fault_of(&vector) {
             out.push(Output::Reject { from, reason });
+            if !is_heard {
+                self.refused.entry(turn).or_default().insert(from);
+            }
             return self.close_if_enough(turn, out);
         }
         let (others, me) = (self.config.route(turn).others, self.me);
@@ -164,6 +164,16 @@ impl Direct {
             Entry::Vacant(place) => drop(place.insert(vector)),
         }
         self.close_if_enough(turn, out);
+    }
+
+    fn fault_of(&self, vector: &Vector) -> Option<Rejection> {
+        if vector.len() != self.config.dim {
+            Some(Rejection::WrongLength)
+        } else if self.config.is_finite_required && !vector.is_finite() {
+            Some(Rejection::NotFinite)
+        } else {
+            None
+        }
     }
 
     fn close_if_enough(&mut self, turn: Turn, out: &mut Outbox<Self>) {
