@@ -15,7 +15,7 @@ use crate::machine::{
     To, Turn,
 };
 
-/// Turns ahead of the own one that are kept; later ones are discarded.
+/// Turns ahead of the own one that are kept for each peer; further ones are discarded.
 ///
 /// An honest peer can be ahead by more in an asynchronous network, so going beyond is no fault.
 pub const TURNS_AHEAD_MAX: usize = 64;
@@ -95,7 +95,7 @@ impl DirectConfig {
 
 type Shelf = BTreeMap<NodeId, Vector>;
 
-/// The machine. State: vectors of the current and at most [`TURNS_AHEAD_MAX`] future turns.
+/// The machine. State: at most [`TURNS_AHEAD_MAX`] vectors of each peer.
 #[derive(Debug)]
 pub struct Direct {
     me: NodeId,
@@ -133,8 +133,10 @@ impl Direct {
         if !self.config.may_send(from, turn) {
             return out.push(Output::Reject { from, reason: Rejection::OutOfRole });
         }
-        let is_known = self.shelves.contains_key(&turn) || self.refused.contains_key(&turn);
-        if !is_known && self.shelves.len() + self.refused.len() > TURNS_AHEAD_MAX {
+        // Per peer, so that who floods harms nobody else.
+        let kept = self.shelves.values().filter(|shelf| shelf.contains_key(&from)).count()
+            + self.refused.values().filter(|nodes| nodes.contains(&from)).count();
+        if kept >= TURNS_AHEAD_MAX {
             return out.push(Output::Discard { from, reason: Discard::TooEarly });
         }
         if self.refused.get(&turn).is_some_and(|nodes| nodes.contains(&from)) {

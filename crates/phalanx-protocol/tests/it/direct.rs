@@ -108,6 +108,9 @@ fn a_peer_far_ahead_is_discarded_without_blame() {
     assert!(!outputs.is_empty(), "memory is bounded");
     let too_early = Output::Discard { from: NodeId(1), reason: Discard::TooEarly };
     assert!(outputs.iter().all(|output| *output == too_early));
+    deliver(&mut machine, 2, Turn::new(0, 0), vector(2.0));
+    let mine = share(&mut machine, Turn::new(0, 0), 0.0);
+    assert_eq!(senders(&mine), Some(vec![0, 1, 2]), "a flood harms nobody else");
 }
 
 #[test]
