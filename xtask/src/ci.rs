@@ -121,15 +121,9 @@ fn docs(repository: &Repository) -> Outcome<Count> {
 
 /// A run is a function of file, seed and commit: not of the number of threads.
 fn replay(repository: &Repository) -> Outcome<Count> {
-    let build = ["build", "--release", "--locked", "-p", "phalanx"];
-    if !succeeds(repository.command("cargo", &build))? {
-        return Ok(Count::of(false));
-    }
-    let target = std::env::var_os("CARGO_TARGET_DIR");
-    let target = target.map_or_else(|| repository.path("target"), PathBuf::from);
-    let phalanx = repository.path("").join(target.join("release/phalanx"));
-    let phalanx = phalanx.to_string_lossy();
-    let folders = ["1", "2"].map(|threads| (threads, target.join("replay").join(threads)));
+    let phalanx = ["run", "--release", "--locked", "--quiet", "-p", "phalanx", "--"];
+    let folders =
+        ["1", "2"].map(|threads| (threads, repository.path("target").join("replay").join(threads)));
     for (threads, folder) in &folders {
         match std::fs::remove_dir_all(folder) {
             Err(why) if why.kind() != std::io::ErrorKind::NotFound => return Err(why.to_string()),
@@ -137,7 +131,8 @@ fn replay(repository: &Repository) -> Outcome<Count> {
         }
         for experiment in smoke_experiments(repository)? {
             println!("{experiment} with {threads} threads");
-            let mut command = repository.command(&phalanx, &["run", &experiment, "--quiet"]);
+            let words = [&phalanx[..], &["run", &experiment, "--quiet"]].concat();
+            let mut command = repository.command("cargo", &words);
             command.env("RAYON_NUM_THREADS", threads).env("PHALANX_RUNS", folder);
             if !succeeds(command)? {
                 return Ok(Count::of(false));
@@ -152,7 +147,7 @@ fn replay(repository: &Repository) -> Outcome<Count> {
     for run in runs {
         let (a, b) = (one.join(&run), two.join(&run));
         let words = ["compare", &*a.to_string_lossy(), &*b.to_string_lossy()];
-        if !succeeds(repository.command(&phalanx, &words))? {
+        if !succeeds(repository.command("cargo", &[&phalanx[..], &words].concat()))? {
             return Ok(Count::of(false));
         }
     }

@@ -48,8 +48,9 @@ pub fn check(file: &File, findings: &mut Vec<Finding>) {
     if file.path.split(['/', '.']).any(|part| EMPTY_NAMES.contains(&part)) {
         found(0, "a name that says nothing".into(), "name it after what it holds");
     }
-    for (line, what) in entry_faults(&code) {
-        found(line, what, "one line for `summary`; authors, title and venue for `source`");
+    for (line, what) in entry_faults(&code, &module_name(file).replace('_', "-")) {
+        let hint = "`name`: the module in kebab case; `summary`: one line; `source`: who and where";
+        found(line, what, hint);
     }
 }
 
@@ -99,17 +100,23 @@ fn crate_head_faults(text: &str) -> Vec<String> {
     missing.map(|(what, _)| format!("does not say {what}")).collect()
 }
 
-/// Registry entries without summary or source.
-fn entry_faults(code: &Code) -> Vec<(usize, String)> {
+/// Registry entries without summary or source, or named otherwise than their module.
+fn entry_faults(code: &Code, module: &str) -> Vec<(usize, String)> {
     let words = code.words();
     let mut faults = Vec::new();
     for window in words.windows(3).filter(|w| w[0].1 == "const" && w[2].1 == "Entry") {
         let (at, name) = (window[1].0, &window[1].1);
         let Some(block) = code.block(at) else { continue };
         let body = code.original(block);
+        let value =
+            |field: &str| body.split_once(&format!("{field}:")).map(|(_, rest)| rest.trim_start());
+        let is_misnamed =
+            |value: &str| value.starts_with('"') && !value.starts_with(&format!("\"{module}\""));
+        if name == "ENTRY" && value("name").is_some_and(is_misnamed) {
+            faults.push((code.line(at), format!("the entry of `{module}` has another name")));
+        }
         for field in ["summary", "source"] {
-            let value = body.split_once(&format!("{field}:")).map(|(_, rest)| rest.trim_start());
-            let is_there = value.is_some_and(|value| !value.starts_with("\"\""));
+            let is_there = value(field).is_some_and(|value| !value.starts_with("\"\""));
             if !is_there {
                 faults.push((code.line(at), format!("`{name}` has no {field}")));
             }
@@ -227,6 +234,18 @@ mod tests {
         assert!(entry("summary: B,", "source:\n\"c\",").is_empty());
         assert_eq!(entry("summary: \"\",", "source: \"c\","), ["2 `ENTRY` has no summary"]);
         assert_eq!(entry("summary: \"b\",", ""), ["2 `ENTRY` has no source"]);
+    }
+
+    #[test]
+    fn an_entry_bears_the_name_of_its_module() {
+        let entry = |path: &str| {
+            let fields = "name: \"a-b\", summary: \"c\", source: \"d\"";
+            let text = format!("//! A file.\nconst ENTRY: Entry<Rule> = Entry {{ {fields} }};\n");
+            findings(path, &text)
+        };
+        assert!(entry("rule/a_b.rs").is_empty());
+        assert!(entry("a_b/mod.rs").is_empty());
+        assert_eq!(entry("rule/a_c.rs"), ["2 the entry of `a-c` has another name"]);
     }
 
     #[test]
