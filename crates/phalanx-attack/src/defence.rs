@@ -6,7 +6,7 @@ use crate::moments;
 
 mod quadratic;
 
-use quadratic::Quadratic;
+use quadratic::{Combination, Quadratic};
 
 /// The honest nodes' rule, for attacks that search against it.
 pub struct Defence {
@@ -41,41 +41,10 @@ impl Defence {
             Some(_) if memory.is_empty() => Some(Quadratic::new(honest, byzantine, line, &mean)),
             _ => None,
         };
-        let direct = self.direct(honest, byzantine, memory);
+        let is_self_centred = self.is_self_centred;
+        let (rule, out, response) = (&mut *self.rule, Vec::new(), Vec::new());
+        let direct = Direct { rule, honest, byzantine, is_self_centred, memory, out, response };
         Displacement { direct, quadratic, line, mean, forged: Vec::new() }
-    }
-
-    /// Mean over the honest nodes of what the rule makes of `byzantine` copies of `forged`.
-    ///
-    /// A rule with memory is left as it was.
-    ///
-    /// # Shape
-    /// `forged`, result: d.
-    ///
-    /// # Errors
-    /// When the rule refuses.
-    pub fn respond(
-        &mut self,
-        honest: Vectors<'_>,
-        byzantine: usize,
-        forged: &[f32],
-    ) -> Result<Vec<f64>, AggregateError> {
-        let memory = self.memory();
-        let mut direct = self.direct(honest, byzantine, memory);
-        direct.respond(forged)?;
-        Ok(direct.response)
-    }
-
-    fn direct<'a>(
-        &'a mut self,
-        honest: Vectors<'a>,
-        byzantine: usize,
-        memory: Vec<u8>,
-    ) -> Direct<'a> {
-        let Self { rule, is_self_centred } = self;
-        let (out, response) = (Vec::new(), Vec::new());
-        let is_self_centred = *is_self_centred;
-        Direct { rule: &mut **rule, honest, byzantine, is_self_centred, memory, out, response }
     }
 
     /// Lets a rule with memory see what the honest nodes will be given in this turn, so that the
@@ -127,30 +96,78 @@ pub struct Displacement<'a> {
     forged: Vec<f32>,
 }
 
+/// What the honest nodes make of one point of a line, on average.
+#[derive(Debug, Clone)]
+pub struct Response(Known);
+
+#[derive(Debug, Clone)]
+enum Known {
+    /// relative to x̄, in terms of what the line and the honest vectors are made of
+    Relative(Combination),
+    /// coordinate by coordinate
+    Absolute(Vec<f64>),
+}
+
 impl Displacement<'_> {
-    /// `J(c)`, the squared distance.
-    pub fn squared(&mut self, factor: f64) -> f64 {
-        let squared = match (&mut self.quadratic, self.direct.rule.geometric()) {
+    /// What the rule makes of copies of `a(factor)`.
+    ///
+    /// # Errors
+    /// When it refuses.
+    pub fn respond(&mut self, factor: f64) -> Result<Response, AggregateError> {
+        let is_self_centred = self.direct.is_self_centred;
+        let known = match (&mut self.quadratic, self.direct.rule.geometric()) {
             (Some(quadratic), Some(rule)) if quadratic.is_within_range(factor) => {
-                quadratic.squared(rule, self.direct.is_self_centred, factor)
+                Known::Relative(quadratic.respond(rule, is_self_centred, factor)?)
             }
             _ => {
-                self.forged.resize(self.line.base.len(), 0.0);
-                self.line.write(factor, &mut self.forged);
-                self.direct.respond(&self.forged).map(|()| {
-                    let pairs = self.direct.response.iter().zip(&self.mean);
-                    pairs.map(|(out, mean)| (out - mean).powi(2)).sum()
-                })
+                self.respond_directly(factor)?;
+                Known::Absolute(self.direct.response.clone())
             }
+        };
+        Ok(Response(known))
+    }
+
+    fn respond_directly(&mut self, factor: f64) -> Result<(), AggregateError> {
+        self.forged.resize(self.line.base.len(), 0.0);
+        self.line.write(factor, &mut self.forged);
+        self.direct.respond(&self.forged)
+    }
+
+    /// Distance between two responses of this line; NaN when it is not known, as between one
+    /// that was computed without looking at coordinates and one that overflowed there.
+    pub fn distance(&self, a: &Response, b: &Response) -> f64 {
+        match (&a.0, &b.0, &self.quadratic) {
+            (Known::Relative(a), Known::Relative(b), Some(quadratic)) => {
+                quadratic.squared_norm(&a.minus(b)).sqrt()
+            }
+            (Known::Absolute(a), Known::Absolute(b), _) => squared_distance(a, b).sqrt(),
+            _ => f64::NAN,
+        }
+    }
+
+    /// `J(c)`, the squared distance from x̄.
+    pub fn squared(&mut self, factor: f64) -> f64 {
+        let is_self_centred = self.direct.is_self_centred;
+        let squared = match (&mut self.quadratic, self.direct.rule.geometric()) {
+            (Some(quadratic), Some(rule)) if quadratic.is_within_range(factor) => quadratic
+                .respond(rule, is_self_centred, factor)
+                .map(|combination| quadratic.squared_norm(&combination)),
+            _ => self
+                .respond_directly(factor)
+                .map(|()| squared_distance(&self.direct.response, &self.mean)),
         };
         squared.ok().filter(|value| value.is_finite()).unwrap_or(f64::NEG_INFINITY)
     }
 
-    /// `√J(c)`, the distance.
+    /// `√J(c)`, the distance from x̄.
     pub fn norm(&mut self, factor: f64) -> f64 {
         let squared = self.squared(factor);
         if squared == f64::NEG_INFINITY { squared } else { squared.sqrt() }
     }
+}
+
+fn squared_distance(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum()
 }
 
 fn with_copies<'a>(honest: Vectors<'a>, byzantine: usize, forged: &'a [f32]) -> Vec<&'a [f32]> {

@@ -13,6 +13,6 @@ pub mod quantile;
 pub mod search;
 
 pub use attack::{ATTACKS, Attack, AttackError, AttackRule, AttackSetup, Forgery, Needs, View};
-pub use defence::{Defence, Displacement};
+pub use defence::{Defence, Displacement, Response};
 pub use line::Line;
 pub use search::Search;

@@ -13,12 +13,12 @@ pub const ENTRY: Entry<AttackRule> = Entry {
     params: &[],
     build: AttackRule {
         formula: "models after a step γ: a = x̄ − γ g̃; gradients, momenta: a = g̃; g̃ the mean of \
-                  the honest gradients on the same batches with flipped labels. In a later \
-                  exchange of the same round, without gradients of its own, g̃ and γ are kept",
+                  the honest gradients on the same batches with flipped labels. Where models are \
+                  exchanged again without a step or gradients of their own, the last are used",
         build: |setup| {
             Ok(Box::new(LabelFlipping {
                 flipped: Vec::new(),
-                step: None,
+                step: 0.0,
                 byzantine: setup.byzantine,
             }))
         },
@@ -28,8 +28,8 @@ pub const ENTRY: Entry<AttackRule> = Entry {
 struct LabelFlipping {
     /// g̃ of the last exchange that had gradients; empty before
     flipped: Vec<f32>,
-    /// γ of that exchange, when models were shared
-    step: Option<f64>,
+    /// γ of the last exchange of models after a step; 0 before
+    step: f64,
     byzantine: usize,
 }
 
@@ -42,17 +42,19 @@ impl Attack for LabelFlipping {
         if let Some(flipped) = view.flipped {
             let mean = moments::mean(flipped.rows());
             self.flipped = mean.into_iter().map(|value| value as f32).collect();
-            self.step = view.step;
         }
         if self.flipped.len() != view.honest.dim() {
             let what = "gradients on flipped labels";
             return Err(AttackError::Missing { attack: ENTRY.name, what });
         }
-        let vector = match view.step.or(self.step) {
+        let vector = match view.step {
             None => self.flipped.clone(),
             Some(step) => {
+                if step != 0.0 {
+                    self.step = step;
+                }
                 let mean = moments::mean(view.honest.rows()).into_iter();
-                let forge = |(x, g): (f64, &f32)| (x - step * f64::from(*g)) as f32;
+                let forge = |(x, g): (f64, &f32)| (x - self.step * f64::from(*g)) as f32;
                 mean.zip(&self.flipped).map(forge).collect()
             }
         };
@@ -61,14 +63,12 @@ impl Attack for LabelFlipping {
 
     fn save(&self, out: &mut StateWriter) {
         out.f32s(&self.flipped);
-        out.flag(self.step.is_some());
-        out.f64(self.step.unwrap_or(0.0));
+        out.f64(self.step);
     }
 
     fn load(&mut self, input: &mut StateReader<'_>) -> Result<(), StateError> {
         self.flipped = input.f32s()?;
-        let (has_step, step) = (input.flag()?, input.f64()?);
-        self.step = has_step.then_some(step);
+        self.step = input.f64()?;
         Ok(())
     }
 }

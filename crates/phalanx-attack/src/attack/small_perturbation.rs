@@ -26,7 +26,7 @@ pub const ENTRY: Entry<AttackRule> = Entry {
         formula: "a = x̄ + γ e_k with k of largest honest deviation, or x̄ + γ·(1, …, 1); γ the \
                   largest found by doubling, then bisection, for which the rule's result still \
                   differs from that for the largest admissible γ, far out, by more than 10⁻⁶ in \
-                  some coordinate; 0 when none does",
+                  norm; 0 when none does",
         build: |setup| {
             Ok(Box::new(SmallPerturbation {
                 is_one: setup.args.text("direction") == "one",
@@ -42,7 +42,7 @@ pub const ENTRY: Entry<AttackRule> = Entry {
     },
 };
 
-/// Differences of a result up to this are none.
+/// Results this close are the same.
 const SAME: f64 = 1e-6;
 
 /// Doubling from `start` up to `max`, then bisection down to `tolerance`.
@@ -100,17 +100,15 @@ impl Attack for SmallPerturbation {
     fn forge(&mut self, view: &View<'_>, _rng: &mut Rng) -> Result<Forgery, AttackError> {
         let (honest, byzantine) = (view.honest, self.byzantine);
         let line = self.line(honest);
-        let mut vector = line.at(self.bisection.max);
-        let far_out = self.defence.respond(honest, byzantine, &vector)?;
+        let mut displacement = self.defence.along(honest, byzantine, &line);
+        let far_out = displacement.respond(self.bisection.max)?;
         let shift = self.bisection.search(|shift| {
-            line.write(shift, &mut vector);
-            let response = self.defence.respond(honest, byzantine, &vector);
-            response.is_ok_and(|moved| {
-                moved.iter().all(|value| value.is_finite())
-                    && moved.iter().zip(&far_out).any(|(a, b)| (a - b).abs() > SAME)
-            })
+            let moved = displacement.respond(shift);
+            // An unknown distance is no difference.
+            moved.is_ok_and(|moved| displacement.distance(&moved, &far_out) > SAME)
         });
-        line.write(shift, &mut vector);
+        drop(displacement);
+        let vector = line.at(shift);
         self.defence.advance(honest, byzantine, &vector)?;
         Ok(Forgery::same(vector, byzantine, honest.count()))
     }

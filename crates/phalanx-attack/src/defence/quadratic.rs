@@ -11,6 +11,21 @@ type Products = [f64; 3];
 /// Position of x̄ in [`Products`].
 const MEAN: usize = 2;
 
+/// A vector relative to x̄, as weights of the honest `x_i − x̄` and coefficients of the three.
+#[derive(Debug, Clone)]
+pub struct Combination {
+    honest: Vec<f64>,
+    rest: Products,
+}
+
+impl Combination {
+    pub(super) fn minus(&self, other: &Self) -> Self {
+        let honest = self.honest.iter().zip(&other.honest).map(|(a, b)| a - b).collect();
+        let rest = std::array::from_fn(|k| self.rest[k] - other.rest[k]);
+        Self { honest, rest }
+    }
+}
+
 /// Evaluation without looking at a coordinate again.
 ///
 /// Everything is relative to x̄: an honest row is `x_i − x̄`, and a point of the line is a
@@ -31,7 +46,6 @@ pub(super) struct Quadratic {
     largest: (f64, f64),
     geometry: Geometry,
     weights: Vec<f64>,
-    mean_weights: Vec<f64>,
 }
 
 impl Quadratic {
@@ -51,7 +65,6 @@ impl Quadratic {
             largest: (largest(&line.base), largest(&line.direction)),
             geometry: Geometry::default(),
             weights: Vec::new(),
-            mean_weights: Vec::new(),
         }
     }
 
@@ -60,26 +73,41 @@ impl Quadratic {
         self.largest.0 + factor.abs() * self.largest.1 < f64::from(f32::MAX)
     }
 
-    pub(super) fn squared(
+    /// What the honest nodes make of copies of `a(factor)`, on average, relative to x̄.
+    pub(super) fn respond(
         &mut self,
         rule: &mut dyn GeometricRule,
         is_self_centred: bool,
         factor: f64,
-    ) -> Result<f64, AggregateError> {
+    ) -> Result<Combination, AggregateError> {
         self.place(rule.needs().has_norms, factor);
         let count = self.honest + self.byzantine;
         let evaluations = if is_self_centred { self.honest } else { 1 };
-        self.mean_weights.clear();
-        self.mean_weights.resize(count, 0.0);
+        let mut sums = vec![0.0; count];
         for own in 0..evaluations {
             self.weights.clear();
             self.weights.resize(count, 0.0);
             rule.weights(&self.geometry, is_self_centred.then_some(own), &mut self.weights)?;
-            for (mean, weight) in self.mean_weights.iter_mut().zip(&self.weights) {
-                *mean += weight / evaluations as f64;
-            }
+            sums.iter_mut().zip(&self.weights).for_each(|(sum, weight)| *sum += weight);
         }
-        Ok(self.squared_displacement(factor))
+        sums.iter_mut().for_each(|sum| *sum /= evaluations as f64);
+        let copies: f64 = sums[self.honest..].iter().sum();
+        let excess = sums.iter().sum::<f64>() - 1.0;
+        sums.truncate(self.honest);
+        Ok(Combination { honest: sums, rest: [copies, copies * factor, excess] })
+    }
+
+    /// `‖Σ w_i (x_i − x̄) + rest‖²`.
+    pub(super) fn squared_norm(&self, combination: &Combination) -> f64 {
+        let Combination { honest, rest } = combination;
+        let among_honest: f64 = (0..self.honest)
+            .map(|i| {
+                let row = &self.gram[i * self.honest..][..self.honest];
+                honest[i] * row.iter().zip(honest).map(|(gram, w)| gram * w).sum::<f64>()
+            })
+            .sum();
+        let across: f64 = self.cross.iter().zip(honest).map(|(c, w)| w * dot3(*c, *rest)).sum();
+        at_least_0(among_honest + 2.0 * across + self.form(*rest))
     }
 
     /// Fills the geometry of honest rows and copies of `a(c)`.
@@ -112,22 +140,6 @@ impl Quadratic {
             let norm = at_least_0(self.form([1.0, factor, 1.0]));
             (h..h + self.byzantine).for_each(|copy| self.geometry.set_squared_norm(copy, norm));
         }
-    }
-
-    /// `‖Σ w_i x_i + w_b a(c) − x̄‖²` for the mean weights, whatever their sum.
-    fn squared_displacement(&self, factor: f64) -> f64 {
-        let (honest, copies) = self.mean_weights.split_at(self.honest);
-        let copies: f64 = copies.iter().sum();
-        let excess = honest.iter().sum::<f64>() + copies - 1.0;
-        let rest: Products = [copies, copies * factor, excess];
-        let among_honest: f64 = (0..self.honest)
-            .map(|i| {
-                let row = &self.gram[i * self.honest..][..self.honest];
-                honest[i] * row.iter().zip(honest).map(|(gram, w)| gram * w).sum::<f64>()
-            })
-            .sum();
-        let across: f64 = self.cross.iter().zip(honest).map(|(c, w)| w * dot3(*c, rest)).sum();
-        at_least_0(among_honest + 2.0 * across + self.form(rest))
     }
 
     /// Squared norm of a combination of offset, direction and x̄.

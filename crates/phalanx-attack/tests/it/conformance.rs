@@ -7,7 +7,7 @@ use crate::setting::*;
 
 const SCENARIO: Scenario = Scenario { n: 10, f: 2, byzantine: 3 };
 const HONEST: usize = 7;
-const DIM: usize = 1_300;
+const DIM: usize = 5_000;
 
 fn fresh(name: &str) -> Box<dyn Attack> {
     let defence = rule("nearest-neighbor-averaging", SCENARIO.n, SCENARIO.f);
@@ -74,6 +74,22 @@ fn a_resumed_attack_continues_bit_for_bit() {
 }
 
 #[test]
+fn the_number_of_threads_changes_no_bit() {
+    let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    let given = [("factor", phalanx_robust::Value::Text("line-search".into()))];
+    for entry in ATTACKS {
+        let is_searching = entry.params.iter().any(|param| param.name == "factor");
+        let run = || {
+            let given = if is_searching { &given[..] } else { &[] };
+            let defence = rule("nearest-neighbor-averaging", SCENARIO.n, SCENARIO.f);
+            let mut attack = build_against(entry.name, given, SCENARIO, defence).unwrap();
+            bits(&turn(&mut *attack, 0, Some(0.1), &mut Rng::stream(3, 0, "a")))
+        };
+        assert!(pool(1).install(run) == pool(3).install(run), "{}", entry.name);
+    }
+}
+
+#[test]
 fn a_search_against_a_rule_with_memory_is_resumed_too() {
     let given = [("factor", phalanx_robust::Value::Text("line-search".into()))];
     let build = || {
@@ -104,12 +120,10 @@ fn displaced(name: &str, honest: &[Row]) -> Vec<f64> {
         ..view(Vectors::new(&views).unwrap(), 0)
     };
     let forgery = attack.forge(&view, &mut Rng::stream(3, 0, "a")).unwrap();
-    let mut rows = views.clone();
-    rows.extend((0..SCENARIO.byzantine).filter_map(|sender| shown(&forgery, HONEST, sender, 0)));
-    let mut out = vec![0.0; DIM];
-    let mut average = rule("average", rows.len(), 0).rule;
-    average.aggregate(Vectors::new(&rows).unwrap(), &mut out).unwrap();
-    out.iter().zip(mean(honest)).map(|(out, mean)| f64::from(*out) - mean).collect()
+    let mut rows = honest.to_vec();
+    let received = (0..SCENARIO.byzantine).filter_map(|sender| shown(&forgery, HONEST, sender, 0));
+    rows.extend(received.map(<[f32]>::to_vec));
+    mean(&rows).iter().zip(mean(honest)).map(|(out, mean)| out - mean).collect()
 }
 
 /// `average − x̄ = b/n (a − x̄)`: the formula's `a − x̄`, given the honest mean and vectors.

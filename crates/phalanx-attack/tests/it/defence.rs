@@ -138,8 +138,9 @@ fn a_point_that_overflows_is_put_to_the_rule_itself() {
     let rows = [vec![0.0_f32], vec![1.0], vec![4.0]];
     let rows = rows_of(&rows);
     let line = Line { base: vec![0.0], direction: vec![1e38] };
-    let mut average = rule("average", 4, 1);
-    let mut displacement = average.along(Vectors::new(&rows).unwrap(), 1, &line);
+    let rule_with_memory = Box::new(Remembering::default());
+    let mut mean = Defence { rule: rule_with_memory, is_self_centred: false };
+    let mut displacement = mean.along(Vectors::new(&rows).unwrap(), 1, &line);
     assert!(displacement.squared(1.0).is_finite());
     assert_eq!(displacement.squared(10.0), f64::NEG_INFINITY);
     let mut neighbours = rule("nearest-neighbor-averaging", 4, 1);
@@ -185,9 +186,31 @@ fn a_rule_with_memory_is_asked_without_disturbing_it() {
     let first = displacement.squared(2.0);
     displacement.squared(9.0);
     assert_eq!(displacement.squared(2.0), first);
-    let forged = vec![2.0; 3];
-    let before = defence.respond(honest, 1, &forged).unwrap();
-    assert_eq!(before, defence.respond(honest, 1, &forged).unwrap());
-    defence.advance(honest, 1, &forged).unwrap();
-    assert_ne!(before, defence.respond(honest, 1, &forged).unwrap());
+    let drift = |defence: &mut Defence| {
+        let mut displacement = defence.along(honest, 1, &line);
+        displacement.squared(2.0)
+    };
+    let before = drift(&mut defence);
+    assert_eq!(before, drift(&mut defence));
+    defence.advance(honest, 1, &[2.0; 3]).unwrap();
+    assert_ne!(before, drift(&mut defence));
+}
+
+#[test]
+fn responses_are_as_far_apart_either_way() {
+    let rows = random_rows(8, 700, 4);
+    let rows = rows_of(&rows);
+    let honest = Vectors::new(&rows).unwrap();
+    let line = line(700, &vec![0.5; 700], 3);
+    for (name, mut quick, mut direct) in defences(11, 3) {
+        let gap = |defence: &mut Defence, (a, b)| {
+            let mut displacement = defence.along(honest, 3, &line);
+            let (a, b) = (displacement.respond(a).unwrap(), displacement.respond(b).unwrap());
+            displacement.distance(&a, &b)
+        };
+        for factors in [(0.0, 0.3), (0.1, 50.0), (1.0, 1.0), (700.0, 900.0)] {
+            let (quick, direct) = (gap(&mut quick, factors), gap(&mut direct, factors));
+            assert!((quick - direct).abs() <= 1e-5 * direct.max(0.1), "{name} {quick} {direct}");
+        }
+    }
 }

@@ -159,8 +159,8 @@ fn label_flipping_steps_from_the_mean_or_sends_the_gradient() {
     let models = View { flipped, step: Some(0.5), ..view(honest, 1) };
     let forgery = attack.forge(&models, &mut rng).unwrap();
     assert_close(&forgery.vectors[0], &[3.0, 4.5, 5.0], 1e-7);
-    // A second exchange of the same round has no gradients of its own.
-    let later = View { turn: Turn::new(1, 1), ..view(honest, 1) };
+    // A second exchange of the same round has neither a step nor gradients of its own.
+    let later = View { turn: Turn::new(1, 1), step: Some(0.0), ..view(honest, 1) };
     let forgery = attack.forge(&later, &mut rng).unwrap();
     assert_close(&forgery.vectors[0], &[3.0, 4.5, 5.0], 1e-7);
     let mut fresh = build("label-flipping", &[], SMALL).unwrap();
