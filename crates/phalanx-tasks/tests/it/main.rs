@@ -1,0 +1,2 @@
+//! Integration tests of the tasks, one module per subject.
+mod model;
