@@ -21,7 +21,7 @@ impl Scale {
             (from, to)
         } else {
             let pad = (from.abs() * 0.1).max(1e-3);
-            (from - pad, to + pad)
+            ((from - pad).max(f64::MIN), (to + pad).min(f64::MAX))
         };
         Self { from, to, start, end, is_log: false }
     }
