@@ -2,6 +2,8 @@
 use crate::geometry::{Geometry, Needs, Pairs};
 use crate::vectors::Vectors;
 
+pub mod order;
+
 /// Whether no entry is NaN or infinite.
 pub fn is_finite(values: &[f32]) -> bool {
     values.iter().all(|value| value.is_finite())
