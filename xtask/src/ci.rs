@@ -130,7 +130,7 @@ fn replay(repository: &Repository) -> Outcome<Count> {
             _ => {}
         }
         for experiment in smoke_experiments(repository)? {
-            println!("{experiment} with {threads} threads");
+            println!("{experiment}, threads: {threads}");
             let words = [&phalanx[..], &["run", &experiment, "--quiet"]].concat();
             let mut command = repository.command("cargo", &words);
             command.env("RAYON_NUM_THREADS", threads).env("PHALANX_RUNS", folder);

@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn comments_and_literals_are_blanked_and_lines_kept() {
-        let source = "let a = \"} // {\"; // }\nlet b = '}'; /* { /* } */ \n */ let c: &'a u8;\n\
+        let source = "let a = \"} // {\"; // }\nlet b = '}'; /* { /* } */ }\n */ let c: &'a u8;\n\
                       let d = r#\"\"}\"#; let e = b'\\''; let r#type = br\"{\";";
         let code = Code::new(source).text();
         assert!(!code.contains(['{', '}']), "{code}");

@@ -47,10 +47,19 @@ pub fn findings(repository: &Repository) -> Outcome<Vec<Finding>> {
     }
     shape::check_tree(&files, &mut findings);
     documents::check_tree(&files, &mut findings);
-    edges::check(repository, &files, &mut findings)?;
-    format::check(repository, &files, &mut findings)?;
+    // A tool that fails must not hide what the checks before it have found.
+    if let Err(why) = edges::check(repository, &files, &mut findings) {
+        findings.push(Finding::new("Cargo.toml", 0, one_line(&why), "mend the manifests"));
+    }
+    if let Err(why) = format::check(repository, &files, &mut findings) {
+        findings.push(Finding::new("rustfmt.toml", 0, one_line(&why), "mend the sources"));
+    }
     findings.sort();
     Ok(findings)
+}
+
+fn one_line(complaint: &str) -> String {
+    complaint.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Prints the findings; whether there were none.
