@@ -8,6 +8,7 @@
 pub mod algorithm;
 pub mod event;
 pub mod participant;
+pub mod snapshot;
 pub mod task;
 pub mod worker;
 

@@ -92,7 +92,7 @@ impl<E: Exchange> Participant<E> {
     /// The worker has finished a job.
     pub fn done(&mut self, now: Time, done: Done, effects: &mut Vec<Effect<E::Message>>) {
         match done {
-            Done::Proposed { turn, vector, loss } => {
+            Done::Proposed { turn, vector, loss, .. } => {
                 effects.push(Effect::Record(Event::Proposed { turn, loss }));
                 self.handle(now, Input::Command(Share { turn, vector }), effects);
             }

@@ -1,5 +1,8 @@
 //! The slow half of a node: gradients, aggregation, evaluation. May block; never sends.
+use std::collections::BTreeMap;
+
 use phalanx_protocol::{Collected, NodeId, Round, Turn, Vector};
+use phalanx_robust::kernel;
 use phalanx_robust::{AggregateError, Aggregator, StateError, StateReader, StateWriter, Vectors};
 
 use crate::algorithm::{Algorithm, Cargo};
@@ -51,6 +54,10 @@ pub enum Done {
         vector: Vector,
         /// batch loss
         loss: Option<f64>,
+        /// what kind of vector it is
+        cargo: Cargo,
+        /// what an adversary asked to see; empty outside a simulator
+        spied: Spied,
     },
     /// the model moved
     Absorbed {
@@ -91,15 +98,15 @@ pub struct Worker {
     algorithm: Box<dyn Algorithm>,
     aggregate: Vec<f32>,
     spy: Spy,
-    spied: Spied,
-    cargo: Cargo,
+    /// gradient on flipped labels of the last batch, for an adversary that asked
+    flipped: Option<Vector>,
 }
 
 impl Worker {
     /// A worker at the start of its training.
     pub fn new(me: NodeId, task: Box<dyn Task>, algorithm: Box<dyn Algorithm>) -> Self {
-        let (spy, spied, cargo) = (Spy::default(), Spied::default(), Cargo::Quiet);
-        Self { me, task, algorithm, aggregate: Vec::new(), spy, spied, cargo }
+        let (aggregate, spy, flipped) = (Vec::new(), Spy::default(), None);
+        Self { me, task, algorithm, aggregate, spy, flipped }
     }
 
     /// Lets an adversary look over the shoulder.
@@ -107,19 +114,9 @@ impl Worker {
         self.spy = spy;
     }
 
-    /// What the last proposal revealed, and what kind of vector it shared.
-    pub fn take_spied(&mut self) -> (Spied, Cargo) {
-        (std::mem::take(&mut self.spied), self.cargo)
-    }
-
     /// The model as it stands.
     pub fn params(&self) -> &[f32] {
         self.algorithm.params()
-    }
-
-    /// Bytes that this node's task holds.
-    pub fn task_memory_bytes(&self) -> u64 {
-        self.task.memory_bytes()
     }
 
     /// Does one job.
@@ -138,22 +135,26 @@ impl Worker {
     }
 
     fn propose(&mut self, turn: Turn) -> Result<Done, WorkError> {
-        self.spied.model =
-            self.spy.is_model_wanted.then(|| Vector::new(self.algorithm.params().to_vec()));
+        let params = self.algorithm.params();
+        let model = self.spy.is_model_wanted.then(|| Vector::new(params.to_vec()));
         let mut vector = vec![0.0; self.task.shared().len()];
         let loss = self.algorithm.propose(turn, &mut *self.task, &mut vector)?;
-        self.cargo = self.algorithm.cargo(turn);
-        self.spied.flipped = None;
+        // A phase without a gradient of its own still belongs to the last one's batch.
         if self.spy.is_flipped_wanted && loss.is_some() {
             let mut flipped = vec![0.0; self.task.dim()];
             self.task.gradient(self.algorithm.params(), Batch::LastFlipped, &mut flipped)?;
-            self.spied.flipped = Some(Vector::new(flipped[self.task.shared()].to_vec()));
+            self.flipped = Some(Vector::new(flipped[self.task.shared()].to_vec()));
+        }
+        if !kernel::is_finite(&vector) {
+            return Err(TaskError::NotFinite { what: "proposed vector" }.into());
         }
         if self.algorithm.phases(turn.round) == 0 {
             self.algorithm.absorb(turn, &mut vector);
             return Ok(Done::Absorbed { turn, loss, is_round_over: true });
         }
-        Ok(Done::Proposed { turn, vector: Vector::new(vector), loss })
+        let (vector, cargo) = (Vector::new(vector), self.algorithm.cargo(turn));
+        let spied = Spied { flipped: self.flipped.clone(), model };
+        Ok(Done::Proposed { turn, vector, loss, cargo, spied })
     }
 
     fn absorb(&mut self, collected: &Collected) -> Result<Done, WorkError> {
@@ -190,20 +191,41 @@ impl Worker {
     pub fn apply(&mut self, turn: Turn, mut aggregate: Vec<f32>) -> Done {
         self.algorithm.absorb(turn, &mut aggregate);
         self.aggregate = aggregate;
-        let is_round_over = turn.phase.0 + 1 >= self.algorithm.phases(turn.round);
-        Done::Absorbed { turn, loss: None, is_round_over }
+        Done::Absorbed { turn, loss: None, is_round_over: self.is_last_phase(turn) }
+    }
+
+    /// Whether the round is complete once this turn is absorbed.
+    pub fn is_last_phase(&self, turn: Turn) -> bool {
+        turn.phase.0 + 1 >= self.algorithm.phases(turn.round)
+    }
+
+    /// Bytes that this node holds between two steps, by purpose; shared data not counted.
+    pub fn memory_bytes(&self) -> BTreeMap<String, u64> {
+        let mut state = StateWriter::default();
+        self.algorithm.save(&mut state);
+        let dim = self.task.shared().len() as u64;
+        BTreeMap::from([
+            ("model, momentum and rule".into(), state.finish().len() as u64),
+            ("aggregate buffer".into(), 4 * dim),
+            ("shared vector".into(), 4 * dim),
+            ("task workspace".into(), self.task.memory_bytes()),
+        ])
     }
 
     /// Appends everything that the next job depends on.
     pub fn save(&self, out: &mut StateWriter) {
         self.task.save(out);
         self.algorithm.save(out);
+        out.flag(self.flipped.is_some());
+        self.flipped.iter().for_each(|vector| out.vector(vector));
     }
 
     /// # Errors
     /// When the snapshot does not fit.
     pub fn load(&mut self, input: &mut StateReader<'_>) -> Result<(), StateError> {
         self.task.load(input)?;
-        self.algorithm.load(input)
+        self.algorithm.load(input)?;
+        self.flipped = input.flag()?.then(|| input.vector()).transpose()?;
+        Ok(())
     }
 }

@@ -1,1 +1,16 @@
-//! stub
+//! A whole population in one process, in virtual time, from one seed.
+//!
+//! This crate knows a seed, virtual time and faults; it does not know what a model or an
+//! experiment file is, and it runs the same machines and workers as the runtime.
+//!
+//! Start reading at [`Simulation`], then `crew.rs`, which runs the nodes' work in parallel.
+pub mod adversary;
+pub mod checker;
+pub mod crew;
+pub mod network;
+pub mod simulation;
+
+pub use adversary::{Adversary, Reach};
+pub use checker::{Checked, Checker, NoHonestRejection, RoundsInOrder, Violation};
+pub use network::{Network, Traffic};
+pub use simulation::{Node, Outcome, Progress, Settings, Simulation, SimulationError};

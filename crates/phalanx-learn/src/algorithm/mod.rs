@@ -5,8 +5,35 @@ use phalanx_robust::{Aggregator, Args, Entry, StateError, StateReader, StateWrit
 
 use crate::task::{Task, TaskError};
 
+mod bridge;
+mod d_sgd;
+mod distributed_sgd;
+mod gm;
+mod learn;
+mod local_only;
+mod mocwtm;
+mod mogm;
+mod monna;
+mod nna;
+mod scc;
+
+mod half_step;
+mod schedule;
+
 /// Every algorithm that an experiment file can name.
-pub const ALGORITHMS: &[Entry<AlgorithmRule>] = &[];
+pub const ALGORITHMS: &[Entry<AlgorithmRule>] = &[
+    bridge::ENTRY,
+    d_sgd::ENTRY,
+    distributed_sgd::ENTRY,
+    gm::ENTRY,
+    learn::ENTRY,
+    local_only::ENTRY,
+    mocwtm::ENTRY,
+    mogm::ENTRY,
+    monna::ENTRY,
+    nna::ENTRY,
+    scc::ENTRY,
+];
 
 /// Where a node sits. Only a star has a hub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

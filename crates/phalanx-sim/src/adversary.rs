@@ -1,0 +1,125 @@
+//! The adversary: one omniscient mind that waits for the honest vectors of a turn, then forges.
+use std::collections::{BTreeMap, BTreeSet};
+
+use phalanx_attack::{Attack, AttackError, Forgery, Needs, View};
+use phalanx_learn::{Cargo, Spied, Spy};
+use phalanx_protocol::{NodeId, Turn, Vector};
+use phalanx_robust::{Rng, StateError, StateReader, StateWriter, Vectors};
+
+/// Whom Byzantine vectors reach, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// The adversary also schedules: honest messages of a turn are held back until its own have
+    /// arrived, so that every Byzantine vector is among what every honest node acts on. Legal in
+    /// an asynchronous network, where every message arrives eventually.
+    All,
+    /// Byzantine messages travel like all others: between 0 and all of them reach each node.
+    Sampled,
+}
+
+/// What one honest node said in a turn.
+#[derive(Debug, Clone)]
+pub(crate) struct Said {
+    pub vector: Vector,
+    pub spied: Spied,
+    pub cargo: Cargo,
+}
+
+/// An attack with what it has heard so far.
+pub struct Adversary {
+    attack: Box<dyn Attack>,
+    /// whom it reaches
+    pub reach: Reach,
+    rng: Rng,
+    heard: BTreeMap<Turn, BTreeMap<NodeId, Said>>,
+}
+
+impl Adversary {
+    /// An adversary that has heard nothing.
+    pub fn new(attack: Box<dyn Attack>, reach: Reach, seed: u64) -> Self {
+        let rng = Rng::stream(seed, u64::MAX, "adversary");
+        Self { attack, reach, rng, heard: BTreeMap::new() }
+    }
+
+    pub(crate) fn spy(&self) -> Spy {
+        let Needs { flipped, models } = self.attack.needs();
+        Spy { is_flipped_wanted: flipped, is_model_wanted: models }
+    }
+
+    pub(crate) fn hear(&mut self, turn: Turn, node: NodeId, said: Said) {
+        self.heard.entry(turn).or_default().insert(node, said);
+    }
+
+    /// Turns that are complete: everyone in `speakers` has been heard.
+    pub(crate) fn complete(&self, speakers: &BTreeSet<NodeId>) -> Vec<Turn> {
+        let all = |said: &BTreeMap<NodeId, Said>| speakers.iter().all(|s| said.contains_key(s));
+        self.heard.iter().filter(|(_, said)| all(said)).map(|(turn, _)| *turn).collect()
+    }
+
+    /// Forges the vectors of a complete turn. Receivers are the honest speakers, ascending.
+    pub(crate) fn forge(&mut self, turn: Turn) -> Result<(Vec<NodeId>, Forgery), AttackError> {
+        let said = self.heard.remove(&turn).expect("the turn was heard");
+        let nodes = said.keys().copied().collect();
+        let honest: Vec<&[f32]> = said.values().map(|said| &*said.vector).collect();
+        let all = |choose: fn(&Spied) -> Option<&Vector>| -> Option<Vec<&[f32]>> {
+            said.values().map(|said| choose(&said.spied).map(|vector| &**vector)).collect()
+        };
+        let flipped = all(|spied| spied.flipped.as_ref());
+        let models = all(|spied| spied.model.as_ref());
+        let step = match said.values().next().map(|said| said.cargo) {
+            Some(Cargo::HalfSteps { step }) => Some(step),
+            Some(Cargo::Models) => Some(0.0),
+            _ => None,
+        };
+        let vectors = |rows| Vectors::new(rows).expect("honest vectors have one length");
+        let view = View {
+            turn,
+            honest: vectors(&honest),
+            step,
+            flipped: flipped.as_deref().map(vectors),
+            models: models.as_deref().map(vectors),
+        };
+        Ok((nodes, self.attack.forge(&view, &mut self.rng)?))
+    }
+
+    pub(crate) fn save(&self, out: &mut StateWriter) {
+        self.attack.save(out);
+        self.rng.save(out);
+        out.u64(self.heard.len() as u64);
+        for (turn, said) in &self.heard {
+            turn.save(out);
+            out.u64(said.len() as u64);
+            for (node, said) in said {
+                out.u64(u64::from(node.0));
+                said.save(out);
+            }
+        }
+    }
+
+    pub(crate) fn load(&mut self, input: &mut StateReader<'_>) -> Result<(), StateError> {
+        self.attack.load(input)?;
+        self.rng.load(input)?;
+        self.heard.clear();
+        for _ in 0..input.usize()? {
+            let turn = Turn::load(input)?;
+            for _ in 0..input.usize()? {
+                let node = NodeId(input.u64()? as u16);
+                self.hear(turn, node, Said::load(input)?);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Said {
+    fn save(&self, out: &mut StateWriter) {
+        out.vector(&self.vector);
+        self.spied.save(out);
+        self.cargo.save(out);
+    }
+
+    fn load(input: &mut StateReader<'_>) -> Result<Self, StateError> {
+        let vector = input.vector()?;
+        Ok(Self { vector, spied: Spied::load(input)?, cargo: Cargo::load(input)? })
+    }
+}

@@ -1,0 +1,570 @@
+//! Discrete events in virtual time: the same seed yields the same record, on any number of threads.
+use std::collections::{BTreeMap, BTreeSet};
+
+use phalanx_attack::AttackError;
+use phalanx_learn::{
+    Cargo, Done, Effect, Event, Job, Participant, Plan, Sink, Spied, WorkError, Worker, snapshot,
+};
+use phalanx_protocol::{Exchange, Input, NodeId, Time, To, Turn};
+use phalanx_robust::{Rng, StateError, StateReader, StateWriter};
+
+use crate::adversary::{Adversary, Reach, Said};
+use crate::crew::Crew;
+use crate::network::{Network, Traffic};
+
+/// One honest node.
+pub struct Node<E> {
+    /// its index; the hub of a star has index n
+    pub id: NodeId,
+    /// how its vectors travel
+    pub exchange: E,
+    /// its task and algorithm
+    pub worker: Worker,
+    /// how long it trains
+    pub plan: Plan,
+    /// whether its vectors are of the kind that the adversary forges (all but a hub's)
+    pub is_speaker: bool,
+}
+
+/// What a simulation is made of, besides its nodes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Settings {
+    /// n; Byzantine nodes have the last indices
+    pub n: usize,
+    /// Byzantine nodes that attack
+    pub byzantine: usize,
+    /// delays and losses
+    pub network: Network,
+    /// the run's seed
+    pub seed: u64,
+}
+
+/// Why a simulation cannot go on.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum SimulationError {
+    /// the attack cannot be carried out
+    #[error("in turn {turn}: {source}")]
+    Attack {
+        /// when
+        turn: Turn,
+        /// why
+        source: AttackError,
+    },
+}
+
+/// How [`Simulation::run`] came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// every honest node is done or has failed
+    Finished,
+    /// nothing can happen any more, but some node still waits
+    Stalled,
+    /// the caller said stop; calling again goes on
+    Interrupted,
+}
+
+/// Where a simulation stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// rounds that every honest node which has not failed has done
+    pub rounds_done: u32,
+    /// virtual time
+    pub now: Time,
+}
+
+#[derive(Debug, Clone)]
+enum Pending<Message> {
+    Deliver { to: NodeId, from: NodeId, message: Message },
+    Wake { node: usize },
+    Done { node: usize },
+}
+
+/// An honest message that the adversary holds back.
+#[derive(Debug, Clone)]
+struct Held<Message> {
+    to: NodeId,
+    from: NodeId,
+    delay: u64,
+    message: Message,
+}
+
+struct Seat<E: Exchange> {
+    id: NodeId,
+    participant: Participant<E>,
+    network_rng: Rng,
+    compute_rng: Rng,
+    is_speaker: bool,
+    is_failed: bool,
+    rounds_done: u32,
+    /// turn of the job at hand, to say where a failure happened
+    at: Turn,
+}
+
+/// A population, its network and its adversary.
+pub struct Simulation<E: Exchange> {
+    settings: Settings,
+    seats: Vec<Seat<E>>,
+    crew: Crew,
+    adversary: Option<Adversary>,
+    has_started: bool,
+    now: Time,
+    sequence: u64,
+    queue: BTreeMap<(Time, u64), Pending<E::Message>>,
+    held: BTreeMap<Turn, Vec<Held<E::Message>>>,
+    traffic: Traffic,
+}
+
+impl<E: Exchange> Simulation<E> {
+    /// `nodes` are the honest ones, ascending: `n − byzantine` of them, and a hub if there is one.
+    ///
+    /// # Panics
+    /// When their number does not fit the settings: a bug of the caller.
+    pub fn new(settings: Settings, nodes: Vec<Node<E>>, adversary: Option<Adversary>) -> Self {
+        let speakers = nodes.iter().filter(|node| node.is_speaker).count();
+        assert_eq!(speakers + settings.byzantine, settings.n, "honest and Byzantine nodes are n");
+        let mut seats = Vec::new();
+        let mut workers = Vec::new();
+        for Node { id, exchange, mut worker, plan, is_speaker } in nodes {
+            if let Some(adversary) = &adversary
+                && is_speaker
+            {
+                worker.spy(adversary.spy());
+            }
+            let stream = |purpose| Rng::stream(settings.seed, u64::from(id.0), purpose);
+            seats.push(Seat {
+                id,
+                participant: Participant::new(exchange, plan),
+                network_rng: stream("network"),
+                compute_rng: stream("compute"),
+                is_speaker,
+                is_failed: false,
+                rounds_done: 0,
+                at: Turn::default(),
+            });
+            workers.push((id, worker));
+        }
+        Self {
+            settings,
+            seats,
+            crew: Crew::new(workers),
+            adversary,
+            has_started: false,
+            now: Time(0),
+            sequence: 0,
+            queue: BTreeMap::new(),
+            held: BTreeMap::new(),
+            traffic: Traffic::default(),
+        }
+    }
+
+    /// Runs until nothing is left to do or `keep_going` says no. It is asked after every batch of
+    /// work; a simulation that was stopped goes on when this is called again.
+    ///
+    /// # Errors
+    /// When the attack cannot be carried out.
+    pub fn run(
+        &mut self,
+        sink: &mut dyn Sink,
+        keep_going: &mut dyn FnMut(&Progress) -> bool,
+    ) -> Result<Outcome, SimulationError> {
+        if !self.has_started {
+            self.has_started = true;
+            for node in 0..self.seats.len() {
+                let mut effects = Vec::new();
+                self.seats[node].participant.start(&mut effects);
+                self.apply(node, effects, None, sink)?;
+            }
+        }
+        while let Some(((time, _), pending)) = self.queue.pop_first() {
+            self.now = time;
+            let is_batch_due = matches!(pending, Pending::Done { node }
+                if self.crew.waiting(node).is_none());
+            self.step(pending, sink)?;
+            if is_batch_due && !keep_going(&self.progress()) {
+                return Ok(Outcome::Interrupted);
+            }
+        }
+        self.crew.run_all();
+        for node in 0..self.seats.len() {
+            // The last absorption of a node that is never evaluated has no job behind it.
+            if self.crew.waiting(node).is_some() {
+                let result = self.crew.result(node);
+                self.finish_job(node, result, sink)?;
+            }
+        }
+        let is_over = self.seats.iter().all(|seat| seat.participant.is_over());
+        Ok(if is_over { Outcome::Finished } else { Outcome::Stalled })
+    }
+
+    fn step(
+        &mut self,
+        pending: Pending<E::Message>,
+        sink: &mut dyn Sink,
+    ) -> Result<(), SimulationError> {
+        let mut effects = Vec::new();
+        match pending {
+            Pending::Deliver { to, from, message } => {
+                let node = self.seat_of(to);
+                if self.seats[node].is_failed {
+                    return Ok(());
+                }
+                let input = Input::Message { from, message };
+                self.seats[node].participant.handle(self.now, input, &mut effects);
+                self.apply(node, effects, None, sink)
+            }
+            Pending::Wake { node } => {
+                self.seats[node].participant.handle(self.now, Input::Wake, &mut effects);
+                self.apply(node, effects, None, sink)
+            }
+            Pending::Done { node } => {
+                let result = self.crew.result(node);
+                self.finish_job(node, result, sink)
+            }
+        }
+    }
+
+    fn finish_job(
+        &mut self,
+        node: usize,
+        result: Result<Done, WorkError>,
+        sink: &mut dyn Sink,
+    ) -> Result<(), SimulationError> {
+        let mut effects = Vec::new();
+        let seat = &mut self.seats[node];
+        let mut said = None;
+        match result {
+            Ok(done) => {
+                if let Done::Proposed { vector, cargo, spied, .. } = &done {
+                    said = Some((vector.clone(), *cargo, spied.clone()));
+                }
+                if let Done::Absorbed { turn, is_round_over: true, .. } = &done {
+                    seat.rounds_done = turn.round.0 + 1;
+                }
+                seat.participant.done(self.now, done, &mut effects);
+            }
+            Err(error) => {
+                seat.is_failed = true;
+                seat.participant.fail(seat.at, error.to_string(), &mut effects);
+            }
+        }
+        let said =
+            said.map(|(vector, cargo, spied): (_, Cargo, Spied)| Said { vector, spied, cargo });
+        self.apply(node, effects, said, sink)?;
+        self.forge_what_is_complete()
+    }
+
+    /// Carries out what a participant wants. `said` describes the vector that it has just shared.
+    fn apply(
+        &mut self,
+        node: usize,
+        effects: Vec<Effect<E::Message>>,
+        mut said: Option<Said>,
+        sink: &mut dyn Sink,
+    ) -> Result<(), SimulationError> {
+        for effect in effects {
+            match effect {
+                Effect::Send { to, message } => self.send(node, to, &message, said.take()),
+                Effect::Wait { until } => self.schedule(until, Pending::Wake { node }),
+                Effect::Work(job) => self.work(node, job, sink)?,
+                Effect::Record(event) => self.record(node, &event, sink),
+            }
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, node: usize, event: &Event, sink: &mut dyn Sink) {
+        match event {
+            Event::Rejected { .. } => self.traffic.rejected += 1,
+            Event::Discarded { .. } => self.traffic.discarded += 1,
+            _ => {}
+        }
+        sink.record(self.now, self.seats[node].id, event);
+    }
+
+    fn work(&mut self, node: usize, job: Job, sink: &mut dyn Sink) -> Result<(), SimulationError> {
+        let seat = &mut self.seats[node];
+        let duration = match &job {
+            Job::Absorb(collected) => {
+                // Aggregation takes no virtual time, so what follows it can be asked for at once
+                // and both run together later.
+                let turn = collected.turn;
+                seat.at = turn;
+                let is_round_over = self.crew.member(node).worker.is_last_phase(turn);
+                self.crew.assign(node, job);
+                let done = Done::Absorbed { turn, loss: None, is_round_over };
+                return self.finish_job(node, Ok(done), sink);
+            }
+            Job::Propose { turn } => {
+                seat.at = *turn;
+                if turn.phase.0 == 0 {
+                    self.settings.network.draw_compute(&mut seat.compute_rng)
+                } else {
+                    0
+                }
+            }
+            Job::Evaluate { .. } => self.settings.network.draw_compute(&mut seat.compute_rng),
+        };
+        self.crew.assign(node, job);
+        self.schedule(self.now.after(duration), Pending::Done { node });
+        Ok(())
+    }
+
+    fn send(&mut self, node: usize, to: To, message: &E::Message, said: Option<Said>) {
+        let from = self.seats[node].id;
+        let receivers: Vec<NodeId> = match to {
+            To::Node(receiver) => vec![receiver],
+            To::Others => self.everyone().filter(|receiver| *receiver != from).collect(),
+        };
+        let is_speaker = self.seats[node].is_speaker;
+        let turn = E::cargo(message).map(|(turn, _)| turn);
+        let mut is_held = false;
+        if let (Some(adversary), Some(turn), Some(said)) = (&mut self.adversary, turn, said)
+            && is_speaker
+            && said.cargo != Cargo::Quiet
+        {
+            is_held = adversary.reach == Reach::All;
+            adversary.hear(turn, from, said);
+        }
+        for to in receivers {
+            let rng = &mut self.seats[node].network_rng;
+            let (delay, lost) = self.settings.network.draw_delay(rng);
+            self.traffic.messages += 1;
+            self.traffic.bytes += E::message_bytes(message);
+            self.traffic.lost += lost;
+            if self.is_byzantine(to) {
+                continue;
+            }
+            let message = message.clone();
+            match turn {
+                Some(turn) if is_held => {
+                    self.held.entry(turn).or_default().push(Held { to, from, delay, message });
+                }
+                _ => self.schedule(self.now.after(delay), Pending::Deliver { to, from, message }),
+            }
+        }
+    }
+
+    /// Lets the adversary speak in every turn in which all honest nodes have spoken.
+    fn forge_what_is_complete(&mut self) -> Result<(), SimulationError> {
+        let Some(adversary) = &mut self.adversary else {
+            return Ok(());
+        };
+        let is_live = |seat: &&Seat<E>| seat.is_speaker && !seat.is_failed;
+        let speakers: BTreeSet<NodeId> = self.seats.iter().filter(is_live).map(|s| s.id).collect();
+        for turn in adversary.complete(&speakers) {
+            let Some(adversary) = &mut self.adversary else { break };
+            let reach = adversary.reach;
+            let attack = adversary.forge(turn);
+            let (nodes, forgery) =
+                attack.map_err(|source| SimulationError::Attack { turn, source })?;
+            let hub = self.seats.iter().find(|seat| !seat.is_speaker).map(|seat| seat.id);
+            let receivers: Vec<NodeId> = hub.map_or_else(|| nodes.clone(), |hub| vec![hub]);
+            for byzantine in 0..self.settings.byzantine {
+                let from = NodeId((self.settings.n - self.settings.byzantine + byzantine) as u16);
+                for (column, to) in receivers.iter().copied().enumerate() {
+                    let shown = forgery.shown[byzantine * nodes.len() + column];
+                    let Some(shown) = shown else { continue };
+                    let vector = forgery.vectors[usize::from(shown)].clone();
+                    let message = E::carry(turn, vector);
+                    let delay = match reach {
+                        Reach::All => 0,
+                        Reach::Sampled => {
+                            let rng = &mut self.seats[0].network_rng;
+                            self.settings.network.draw_delay(rng).0
+                        }
+                    };
+                    self.traffic.byzantine_messages += 1;
+                    self.schedule(self.now.after(delay), Pending::Deliver { to, from, message });
+                }
+            }
+            for Held { to, from, delay, message } in self.held.remove(&turn).unwrap_or_default() {
+                self.schedule(self.now.after(delay), Pending::Deliver { to, from, message });
+            }
+        }
+        Ok(())
+    }
+
+    fn schedule(&mut self, at: Time, pending: Pending<E::Message>) {
+        self.queue.insert((at, self.sequence), pending);
+        self.sequence += 1;
+    }
+
+    fn everyone(&self) -> impl Iterator<Item = NodeId> {
+        let hub = self.seats.iter().filter(|seat| !seat.is_speaker).map(|seat| seat.id);
+        (0..self.settings.n as u16).map(NodeId).chain(hub)
+    }
+
+    fn is_byzantine(&self, node: NodeId) -> bool {
+        let Settings { n, byzantine, .. } = self.settings;
+        (n - byzantine..n).contains(&node.index())
+    }
+
+    /// Honest peers sit at their index; a hub, whose index is n, sits last.
+    fn seat_of(&self, node: NodeId) -> usize {
+        node.index().min(self.seats.len() - 1)
+    }
+
+    /// Where the simulation stands.
+    pub fn progress(&self) -> Progress {
+        let live = self.seats.iter().filter(|seat| !seat.is_failed);
+        let rounds_done = live.map(|seat| seat.rounds_done).min().unwrap_or(0);
+        Progress { rounds_done, now: self.now }
+    }
+
+    /// What went over the network so far.
+    pub fn traffic(&self) -> Traffic {
+        self.traffic
+    }
+
+    /// Bytes that one honest node holds between two steps, by purpose.
+    pub fn node_memory_bytes(&self) -> BTreeMap<String, u64> {
+        self.crew.member(0).worker.memory_bytes()
+    }
+
+    /// The model of the honest node at `index`, in the order of construction. Work that waits is
+    /// not yet in it.
+    pub fn params(&self, index: usize) -> &[f32] {
+        self.crew.member(index).worker.params()
+    }
+}
+
+/// Snapshots.
+impl<E: Exchange> Simulation<E> {
+    /// Everything that the next step depends on. Runs the work that waits first, which changes
+    /// nothing that anybody can observe.
+    pub fn save(&mut self) -> Vec<u8> {
+        self.crew.run_all();
+        let mut out = StateWriter::default();
+        out.u64(self.settings.n as u64);
+        out.u64(self.seats.len() as u64);
+        out.flag(self.has_started);
+        out.u64(self.now.0);
+        out.u64(self.sequence);
+        self.traffic.save(&mut out);
+        for (index, seat) in self.seats.iter().enumerate() {
+            seat.participant.save(&mut out);
+            seat.network_rng.save(&mut out);
+            seat.compute_rng.save(&mut out);
+            out.flag(seat.is_failed);
+            out.u64(u64::from(seat.rounds_done));
+            seat.at.save(&mut out);
+            self.crew.member(index).worker.save(&mut out);
+            let waiting = self.crew.waiting(index);
+            out.flag(waiting.is_some());
+            waiting.iter().for_each(|result| snapshot::save_result(result, &mut out));
+        }
+        out.flag(self.adversary.is_some());
+        self.adversary.iter().for_each(|adversary| adversary.save(&mut out));
+        out.u64(self.queue.len() as u64);
+        for ((at, sequence), pending) in &self.queue {
+            out.u64(at.0);
+            out.u64(*sequence);
+            save_pending::<E>(pending, &mut out);
+        }
+        out.u64(self.held.len() as u64);
+        for (turn, held) in &self.held {
+            turn.save(&mut out);
+            out.u64(held.len() as u64);
+            for Held { to, from, delay, message } in held {
+                out.u64(u64::from(to.0));
+                out.u64(u64::from(from.0));
+                out.u64(*delay);
+                E::save_message(message, &mut out);
+            }
+        }
+        out.finish()
+    }
+
+    /// Restores a snapshot into a simulation that was built from the same settings.
+    ///
+    /// # Errors
+    /// When the snapshot belongs to something else; the simulation is then unusable.
+    pub fn load(&mut self, bytes: &[u8]) -> Result<(), StateError> {
+        let input = &mut StateReader::new(bytes);
+        if (input.usize()?, input.usize()?) != (self.settings.n, self.seats.len()) {
+            return Err(StateError::Mismatch { what: "the number of nodes" });
+        }
+        self.has_started = input.flag()?;
+        self.now = Time(input.u64()?);
+        self.sequence = input.u64()?;
+        self.traffic.load(input)?;
+        for (index, seat) in self.seats.iter_mut().enumerate() {
+            seat.participant.load(input)?;
+            seat.network_rng.load(input)?;
+            seat.compute_rng.load(input)?;
+            seat.is_failed = input.flag()?;
+            seat.rounds_done = input.u64()? as u32;
+            seat.at = Turn::load(input)?;
+            self.crew.members_mut()[index].worker.load(input)?;
+            let waiting = input.flag()?.then(|| snapshot::load_result(input)).transpose()?;
+            self.crew.restore(index, waiting);
+        }
+        if input.flag()? != self.adversary.is_some() {
+            return Err(StateError::Mismatch { what: "the adversary" });
+        }
+        if let Some(adversary) = &mut self.adversary {
+            adversary.load(input)?;
+        }
+        self.queue.clear();
+        for _ in 0..input.usize()? {
+            let key = (Time(input.u64()?), input.u64()?);
+            self.queue.insert(key, load_pending::<E>(input, self.seats.len())?);
+        }
+        self.held.clear();
+        for _ in 0..input.usize()? {
+            let turn = Turn::load(input)?;
+            let held = self.held.entry(turn).or_default();
+            for _ in 0..input.usize()? {
+                let (to, from) = (load_node(input)?, load_node(input)?);
+                let delay = input.u64()?;
+                held.push(Held { to, from, delay, message: E::load_message(input)? });
+            }
+        }
+        match input.is_at_end() {
+            true => Ok(()),
+            false => Err(StateError::Mismatch { what: "bytes after the end" }),
+        }
+    }
+}
+
+fn load_node(input: &mut StateReader<'_>) -> Result<NodeId, StateError> {
+    let index = u16::try_from(input.u64()?);
+    index.map(NodeId).map_err(|_| StateError::Mismatch { what: "a node's index" })
+}
+
+fn save_pending<E: Exchange>(pending: &Pending<E::Message>, out: &mut StateWriter) {
+    match pending {
+        Pending::Deliver { to, from, message } => {
+            out.u64(0);
+            out.u64(u64::from(to.0));
+            out.u64(u64::from(from.0));
+            E::save_message(message, out);
+        }
+        Pending::Wake { node } => {
+            out.u64(1);
+            out.u64(*node as u64);
+        }
+        Pending::Done { node } => {
+            out.u64(2);
+            out.u64(*node as u64);
+        }
+    }
+}
+
+fn load_pending<E: Exchange>(
+    input: &mut StateReader<'_>,
+    seats: usize,
+) -> Result<Pending<E::Message>, StateError> {
+    let kind = input.u64()?;
+    if kind == 0 {
+        let (to, from) = (load_node(input)?, load_node(input)?);
+        return Ok(Pending::Deliver { to, from, message: E::load_message(input)? });
+    }
+    let node = input.usize()?;
+    match kind {
+        _ if node >= seats => Err(StateError::Mismatch { what: "a node's index" }),
+        1 => Ok(Pending::Wake { node }),
+        2 => Ok(Pending::Done { node }),
+        _ => Err(StateError::Mismatch { what: "the kind of an event" }),
+    }
+}
