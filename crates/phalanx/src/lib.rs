@@ -8,4 +8,5 @@ pub mod environment;
 pub mod experiment;
 pub mod printer;
 pub mod problem;
+pub mod run;
 pub mod suggest;

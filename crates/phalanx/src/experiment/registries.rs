@@ -3,9 +3,7 @@ use phalanx_attack::{ATTACKS, AttackRule};
 use phalanx_learn::{ALGORITHMS, AlgorithmRule, TaskRule};
 use phalanx_robust::mixing::{MIXINGS, MixingRule};
 use phalanx_robust::{Entry, Param, RULES, Rule};
-
-// Placeholder until the list of tasks is merged.
-const TASKS: &[Entry<TaskRule>] = &[];
+use phalanx_tasks::TASKS;
 
 /// The lists that names are looked up in.
 #[derive(Debug, Clone, Copy)]
