@@ -1,1 +1,16 @@
-//! stub
+//! Workloads that need no tensor library: models and data behind `phalanx_learn::Task`.
+//!
+//! This crate knows images, labels and how they are shared out; it does not know that anybody
+//! else trains, how vectors travel or what condenses them.
+//!
+//! Start reading at [`TASKS`] and `toy/quadratic.rs`, then `image_classification/task.rs`;
+//! [`dataset`] and [`partition`] say where the samples come from and who gets which.
+use phalanx_learn::TaskRule;
+use phalanx_robust::Entry;
+
+pub mod dataset;
+pub mod partition;
+pub mod toy;
+
+/// Every task that an experiment file can name.
+pub const TASKS: &[Entry<TaskRule>] = &[toy::ENTRY];

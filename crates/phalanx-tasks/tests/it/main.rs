@@ -1,0 +1,7 @@
+//! Tests of the workloads, one module per subject.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod idx;
+mod loaders;
+mod partitions;
+mod quadratic;
