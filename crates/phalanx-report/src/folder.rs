@@ -7,17 +7,38 @@
 //! ├── summary.json      [`Summary`]
 //! ├── environment.json  [`Environment`]; not part of what `compare` compares
 //! ├── checkpoint.bin    only while the run is incomplete
-//! └── figures/          SVG and the CSV behind each
+//! ├── figures/          SVG and the CSV behind each
+//! └── report.html       the page of this run
+//! runs/<experiment>/figures/
 //! runs/<experiment>/report.html
 //! ```
+//!
+//! A number that JSON cannot hold is the string `nan`, `inf` or `-inf`.
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use phalanx_learn::Event;
 use serde::{Deserialize, Serialize};
 
+use crate::real;
+
 /// Version of the format; a folder with another one is refused, never guessed at.
 pub const FORMAT: u32 = 1;
+
+/// The resolved experiment, inside a run folder.
+pub const EXPERIMENT: &str = "experiment.toml";
+/// One [`Line`] per line, inside a run folder.
+pub const RECORD: &str = "record.jsonl";
+/// The [`Summary`], inside a run folder.
+pub const SUMMARY: &str = "summary.json";
+/// The [`Environment`], inside a run folder.
+pub const ENVIRONMENT: &str = "environment.json";
+/// State of an incomplete run, inside a run folder.
+pub const CHECKPOINT: &str = "checkpoint.bin";
+/// SVG and CSV, inside a run folder or an experiment folder.
+pub const FIGURES: &str = "figures";
+/// The page, inside a run folder or an experiment folder.
+pub const REPORT: &str = "report.html";
 
 /// Why a run folder cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +67,23 @@ pub enum FolderError {
         /// which file
         path: PathBuf,
         /// its format
-        found: u32,
+        found: u64,
+    },
+    /// No run is where one was looked for.
+    #[error("no run folder (a folder with a `{SUMMARY}`): {}", path.display())]
+    Empty {
+        /// where it was looked for
+        path: PathBuf,
+    },
+    /// Two things that cannot be compared with each other.
+    #[error("{reason}: {} and {}", left.display(), right.display())]
+    Unlike {
+        /// the first
+        left: PathBuf,
+        /// the second
+        right: PathBuf,
+        /// what is unlike
+        reason: String,
     },
 }
 
@@ -66,13 +103,13 @@ pub struct Line {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub phase: Option<u16>,
     /// batch loss
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(skip_serializing_if = "Option::is_none", default, with = "real::option")]
     pub loss: Option<f64>,
     /// senders of what was collected, or the one sender of what was refused
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub from: Vec<u16>,
     /// scores of an evaluation
-    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default, with = "real::map")]
     pub scores: BTreeMap<String, f64>,
     /// why something failed or was refused
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -153,25 +190,38 @@ pub enum Status {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Score {
     /// arithmetic mean over honest nodes
+    #[serde(with = "real")]
     pub mean: f64,
     /// the worst honest node
+    #[serde(with = "real")]
     pub worst: f64,
     /// the best honest node
+    #[serde(with = "real")]
     pub best: f64,
     /// standard deviation over honest nodes, divisor n
+    #[serde(with = "real")]
     pub deviation: f64,
 }
 
+/// Whether less of this score is better, which shows in its name.
+pub fn less_is_better(name: &str) -> bool {
+    ["loss", "error", "distance", "regret"].iter().any(|word| name.ends_with(word))
+}
+
 impl Score {
-    /// Summarises one score over nodes; whether less is better shows in its name.
+    /// Summarises one score over nodes. A value that is not a number makes all four not a number:
+    /// no node's failure hides behind the others. So does an empty slice.
     pub fn over(name: &str, values: &[f64]) -> Self {
-        let count = values.len().max(1) as f64;
+        if values.is_empty() || values.iter().any(|value| value.is_nan()) {
+            return Self { mean: f64::NAN, worst: f64::NAN, best: f64::NAN, deviation: f64::NAN };
+        }
+        let count = values.len() as f64;
         let mean = values.iter().sum::<f64>() / count;
         let deviation = (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / count).sqrt();
         let least = values.iter().copied().fold(f64::INFINITY, f64::min);
         let greatest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let less_is_better = name.ends_with("loss") || name.ends_with("error");
-        let (worst, best) = if less_is_better { (greatest, least) } else { (least, greatest) };
+        let (worst, best) =
+            if less_is_better(name) { (greatest, least) } else { (least, greatest) };
         Self { mean, worst, best, deviation }
     }
 }
@@ -184,6 +234,7 @@ pub struct NodeSummary {
     /// rounds done
     pub rounds: u32,
     /// scores of its last evaluation
+    #[serde(with = "real::map")]
     pub scores: BTreeMap<String, f64>,
     /// how often each sender (by index, `n` entries or `n + 1` with a hub) was among what it
     /// collected
@@ -243,6 +294,7 @@ pub struct Summary {
     /// what was sent
     pub traffic: Traffic,
     /// virtual seconds until the last node was done
+    #[serde(with = "real")]
     pub virtual_seconds: f64,
     /// bytes that one honest node holds, by purpose
     pub node_memory_bytes: BTreeMap<String, u64>,
@@ -272,18 +324,37 @@ pub struct Environment {
 /// # Errors
 /// [`FolderError`] names the file, and the line where its syntax breaks.
 pub fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, FolderError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| FolderError::Io { path: path.into(), source })?;
-    let syntax = |error: serde_json::Error| FolderError::Syntax {
-        path: path.into(),
-        line: error.line(),
-        reason: error.to_string(),
-    };
-    let value: serde_json::Value = serde_json::from_str(&text).map_err(syntax)?;
-    match value.get("format").and_then(serde_json::Value::as_u64) {
+    /// What every version has in common.
+    #[derive(Deserialize)]
+    struct Versioned {
+        format: Option<serde_json::Value>,
+    }
+    let text = read_text(path)?;
+    let head: Versioned = serde_json::from_str(&text).map_err(|error| syntax(path, 0, &error))?;
+    match head.format.as_ref().and_then(serde_json::Value::as_u64) {
         Some(found) if found != u64::from(FORMAT) => {
-            Err(FolderError::Format { path: path.into(), found: found as u32 })
+            Err(FolderError::Format { path: path.into(), found })
         }
-        _ => serde_json::from_value(value).map_err(syntax),
+        _ => serde_json::from_str(&text).map_err(|error| syntax(path, 0, &error)),
+    }
+}
+
+/// Reads a whole small text file.
+pub(crate) fn read_text(path: &Path) -> Result<String, FolderError> {
+    std::fs::read_to_string(path).map_err(|source| io(path, source))
+}
+
+/// The error for a file that the operating system refuses.
+pub(crate) fn io(path: &Path, source: std::io::Error) -> FolderError {
+    FolderError::Io { path: path.into(), source }
+}
+
+/// The error for JSON that breaks `above` lines further down than the parser thinks.
+pub(crate) fn syntax(path: &Path, above: usize, error: &serde_json::Error) -> FolderError {
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    FolderError::Syntax {
+        path: path.into(),
+        line: above + error.line(),
+        reason: error.to_string().replace(&place, ""),
     }
 }

@@ -3,8 +3,19 @@
 //! This crate does not know how a run comes about; it reads and writes plain files.
 //!
 //! Start reading at `folder.rs`, the format, then the page.
+pub mod compare;
+mod csv;
 pub mod folder;
+pub mod number;
+pub mod read;
+mod real;
+pub mod record;
+pub mod spread;
+pub mod table;
 
+pub use compare::{Comparison, compare};
 pub use folder::{
     Environment, FORMAT, FolderError, Line, NodeSummary, Score, Status, Summary, Traffic,
 };
+pub use read::{Arm, LoadedRun, arms, load};
+pub use table::{TableStyle, summary_table};
