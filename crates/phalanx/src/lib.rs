@@ -4,6 +4,7 @@
 //! is trained, attacked or drawn.
 //!
 //! Start reading at `command/mod.rs`, then `experiment/mod.rs` and `run/mod.rs`.
+pub mod command;
 pub mod environment;
 pub mod experiment;
 pub mod printer;

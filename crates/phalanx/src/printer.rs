@@ -42,6 +42,13 @@ pub struct Wishes {
     pub is_progress_wanted: bool,
 }
 
+impl Default for Wishes {
+    fn default() -> Self {
+        let (grade, color) = (Grade::Default, ColorChoice::Auto);
+        Self { grade, is_json: false, color, is_progress_wanted: true }
+    }
+}
+
 /// A meaning that colour underlines; the words say it without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tone {
@@ -123,6 +130,18 @@ impl Printer {
     pub fn result(&mut self, text: impl Display) {
         self.clear_progress();
         self.write_out(&format!("{text}\n"));
+    }
+
+    /// A result that ends in a line feed of its own, plain and coloured.
+    pub fn raw_result(&mut self, plain: &str, coloured: &str) {
+        let text = if self.is_out_coloured { coloured } else { plain };
+        self.write_out(text);
+    }
+
+    /// The same for stderr.
+    pub fn raw_error(&mut self, plain: &str, coloured: &str) {
+        let text = if self.is_err_coloured { coloured } else { plain };
+        self.talk(text.trim_end());
     }
 
     /// A result as one line of JSON, to stdout.

@@ -255,7 +255,7 @@ fn arms(
 fn full_name(arm: Option<&String>, label: &str, table: &Table) -> String {
     match (arm, label) {
         (Some(arm), "") => arm.clone(),
-        (Some(arm), label) => format!("{arm} {label}"),
+        (Some(arm), label) => format!("{arm}-{label}"),
         (None, "") => {
             let name = document::get(table, "algorithm.name");
             name.map_or_else(|| "run".into(), Item::brief)
@@ -342,7 +342,7 @@ impl Point {
         let part = if last == "name" { brief } else { format!("{last}={brief}") };
         let mut point = self.clone();
         if !point.label.is_empty() {
-            point.label.push(' ');
+            point.label.push('-');
         }
         point.label.push_str(&part);
         point.set.insert(key.into(), value.clone());

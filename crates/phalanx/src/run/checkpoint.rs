@@ -28,7 +28,7 @@ impl Checkpoint {
         let mut out = StateWriter::default();
         out.bytes(MAGIC);
         out.u64(u64::from(FORMAT));
-        out.bytes(build().as_bytes());
+        out.bytes(BUILD.as_bytes());
         out.bytes(run.folder_name().as_bytes());
         out.u64(self.offset);
         out.f64(self.wall_seconds);
@@ -70,8 +70,8 @@ impl Checkpoint {
             return Ok(Err(Problem::new(message).hint(hint)));
         }
         let writer = String::from_utf8_lossy(input.bytes()?).into_owned();
-        if writer != build() {
-            let message = format!("written by build `{writer}`, but this is `{}`", build());
+        if writer != BUILD {
+            let message = format!("written by build `{writer}`, but this is `{BUILD}`");
             let hint = "a resumed run would mix two programs: resume it with the one that wrote \
                         it, or start again with `--force`";
             return Ok(Err(Problem::new(message).hint(hint)));
@@ -91,7 +91,4 @@ impl Checkpoint {
 }
 
 /// Version and, where known, commit of this program.
-pub fn build() -> String {
-    let version = env!("CARGO_PKG_VERSION");
-    option_env!("PHALANX_COMMIT").map_or(version.into(), |commit| format!("{version} {commit}"))
-}
+pub const BUILD: &str = env!("PHALANX_VERSION");

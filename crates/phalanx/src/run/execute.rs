@@ -1,7 +1,7 @@
 //! One run from its folder's state to its end: train, record, checkpoint, summarise.
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use phalanx_protocol::Direct;
@@ -34,6 +34,10 @@ pub struct Watch<'a> {
 
 /// How to carry out a run.
 pub struct Conduct<'a> {
+    /// the run's folder
+    pub folder: PathBuf,
+    /// whether what the folder holds is thrown away
+    pub is_forced: bool,
     /// where the data sets are
     pub data: &'a Path,
     /// wall-clock time between two checkpoints
@@ -58,29 +62,21 @@ pub enum End {
 /// # Errors
 /// When data are missing, an entry refuses its arguments, or a file cannot be written. What was
 /// recorded until then remains valid.
-pub fn execute(
-    run: &Run,
-    folder: &Folder,
-    state: State,
-    conduct: &mut Conduct<'_>,
-) -> Result<End, Problem> {
+pub fn execute(run: &Run, conduct: &mut Conduct<'_>) -> Result<End, Problem> {
+    // First, so that a run without data leaves no folder behind.
     let mut simulation = assemble(run, conduct.data).map_err(|error| unassembled(&error))?;
-    let senders = run.population.n() + usize::from(run.is_star);
-    let mut start = Start { offset: 0, wall_seconds: 0.0, tally: Tally::new(senders) };
-    if let State::Resumable(checkpoint) = state {
-        let Checkpoint { offset, wall_seconds, tally, snapshot } = *checkpoint;
-        simulation.load(&snapshot).map_err(|error| {
-            let problem = Problem::new(format!("this checkpoint does not fit: {error}"));
-            problem.at(folder.path().join(CHECKPOINT).display()).hint("start again with `--force`")
-        })?;
-        start = Start { offset, wall_seconds, tally };
-    }
+    let (folder, state) = Folder::open(conduct.folder.clone(), run, conduct.is_forced)?;
+    let start = match state {
+        State::Done(summary) => return Ok(End::Complete(*summary)),
+        State::Fresh => Start::of(run),
+        State::Resumable(checkpoint) => Start::resumed(*checkpoint, &mut simulation, &folder)?,
+    };
     let rounds_before = start.tally.rounds_done();
     let recorder = Recorder::at(folder.record()?, start.offset, start.tally)
-        .map_err(|error| unrecorded(folder, &error))?;
+        .map_err(|error| unrecorded(&folder, &error))?;
     let mut execution = Execution {
         run,
-        folder,
+        folder: &folder,
         simulation,
         recorder: RefCell::new(recorder),
         stopwatch: Stopwatch::start(),
@@ -100,6 +96,26 @@ struct Start {
     offset: u64,
     wall_seconds: f64,
     tally: Tally,
+}
+
+impl Start {
+    fn of(run: &Run) -> Self {
+        let senders = run.population.n() + usize::from(run.is_star);
+        Self { offset: 0, wall_seconds: 0.0, tally: Tally::new(senders) }
+    }
+
+    fn resumed(
+        checkpoint: Checkpoint,
+        simulation: &mut Simulation<Direct>,
+        folder: &Folder,
+    ) -> Result<Self, Problem> {
+        let Checkpoint { offset, wall_seconds, tally, snapshot } = checkpoint;
+        simulation.load(&snapshot).map_err(|error| {
+            let problem = Problem::new(format!("this checkpoint does not fit: {error}"));
+            problem.at(folder.path().join(CHECKPOINT).display()).hint("start again with `--force`")
+        })?;
+        Ok(Self { offset, wall_seconds, tally })
+    }
 }
 
 struct Execution<'a> {

@@ -10,6 +10,7 @@ use phalanx_robust::{StateError, StateReader, StateWriter};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tally {
     senders: usize,
+    rejected: u64,
     nodes: BTreeMap<u16, Node>,
 }
 
@@ -26,12 +27,13 @@ struct Node {
 impl Tally {
     /// Nothing has happened; `senders` counts the nodes that may be heard, a hub included.
     pub fn new(senders: usize) -> Self {
-        Self { senders, nodes: BTreeMap::new() }
+        Self { senders, rejected: 0, nodes: BTreeMap::new() }
     }
 
     /// Takes note of one event.
     pub fn note(&mut self, node: NodeId, event: &Event) {
         let senders = self.senders;
+        self.rejected += u64::from(matches!(event, Event::Rejected { .. }));
         let node = self.nodes.entry(node.0).or_default();
         node.heard.resize(senders, 0);
         let mut turn = None;
@@ -70,6 +72,11 @@ impl Tally {
     /// Rounds that every honest node has done.
     pub fn rounds_done(&self) -> u32 {
         self.nodes.values().map(|node| node.rounds).min().unwrap_or(0)
+    }
+
+    /// Messages that proved their sender faulty.
+    pub fn rejected(&self) -> u64 {
+        self.rejected
     }
 
     /// Mean of the honest nodes' latest batch losses.
@@ -118,6 +125,7 @@ impl Tally {
     /// Appends all counters.
     pub fn save(&self, out: &mut StateWriter) {
         out.u64(self.senders as u64);
+        out.u64(self.rejected);
         out.u64(self.nodes.len() as u64);
         for (id, node) in &self.nodes {
             out.u64(u64::from(*id));
@@ -144,6 +152,7 @@ impl Tally {
     /// When the snapshot holds something else.
     pub fn load(input: &mut StateReader<'_>) -> Result<Self, StateError> {
         let mut tally = Self::new(input.usize()?);
+        tally.rejected = input.u64()?;
         for _ in 0..input.usize()? {
             let id = input.u64()? as u16;
             let mut node = Node { rounds: input.u64()? as u32, ..Node::default() };
