@@ -107,7 +107,8 @@ fn as_json(run: &Run) -> serde_json::Value {
 }
 
 fn show(printer: &mut Printer, experiment: &Experiment) {
-    let head = ["arm", "n", "f", "attack", "count", "algorithm", "rule", "mixing", "rounds", "seeds"];
+    let head =
+        ["arm", "n", "f", "attack", "count", "algorithm", "rule", "mixing", "rounds", "seeds"];
     let mut rows: Vec<Vec<String>> = vec![head.map(Into::into).into()];
     for arm in &experiment.arms {
         let run = &arm.settings;

@@ -81,12 +81,7 @@ fn show(printer: &mut Printer, finding: &Finding) {
     printer.result(format!("{name}: {word}"));
     let size = format!(
         "{}; {} training and {} test samples of {} x {} x {}",
-        known.summary,
-        known.samples.0,
-        known.samples.1,
-        shape.channels,
-        shape.height,
-        shape.width
+        known.summary, known.samples.0, known.samples.1, shape.channels, shape.height, shape.width
     );
     printer.result(paragraph("  what", WIDTH, &size));
     if let Some(folder) = &finding.folder {

@@ -104,8 +104,9 @@ pub fn unreadable(error: &FolderError) -> Problem {
         FolderError::Io { path, source } => Problem::new(reason(source)).at(path.display()),
         FolderError::Format { .. } => Problem::new(error.to_string())
             .hint("use the version of phalanx that wrote it, or run the experiment again"),
-        FolderError::Empty { .. } => Problem::new(error.to_string())
-            .hint("`phalanx run FILE` makes runs"),
+        FolderError::Empty { .. } => {
+            Problem::new(error.to_string()).hint("`phalanx run FILE` makes runs")
+        }
         _ => Problem::new(error.to_string()),
     }
 }
