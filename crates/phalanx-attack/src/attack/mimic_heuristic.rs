@@ -54,9 +54,8 @@ impl MimicHeuristic {
         let mut weighted = vec![0.0_f64; self.mean.len()];
         for model in models.rows() {
             let pairs = || model.iter().zip(&self.mean).map(|(x, m)| f64::from(*x) - f64::from(*m));
-            // z is shrunk before the product is taken.
-            let product: f64 =
-                pairs().zip(&self.direction).map(|(e, z)| e * keep * f64::from(*z)).sum();
+            // w is normalised, so that it does not matter that z is shrunk beforehand.
+            let product: f64 = pairs().zip(&self.direction).map(|(e, z)| e * f64::from(*z)).sum();
             let weight = product.abs();
             weighted.iter_mut().zip(pairs()).for_each(|(sum, e)| *sum += weight * e);
         }
