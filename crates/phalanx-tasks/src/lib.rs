@@ -14,4 +14,4 @@ pub mod partition;
 pub mod toy;
 
 /// Every task that an experiment file can name.
-pub const TASKS: &[Entry<TaskRule>] = &[toy::ENTRY];
+pub const TASKS: &[Entry<TaskRule>] = &[image_classification::ENTRY, toy::ENTRY];
