@@ -85,11 +85,7 @@ fn hub(run: &Run) -> NodeId {
     NodeId(run.population.n() as u16)
 }
 
-fn build_tasks(
-    run: &Run,
-    nodes: usize,
-    data: &Path,
-) -> Result<Vec<Box<dyn Task>>, AssembleError> {
+fn build_tasks(run: &Run, nodes: usize, data: &Path) -> Result<Vec<Box<dyn Task>>, AssembleError> {
     let Choice { name, args } = &run.task;
     let entry = find(TASKS, name).expect("the task was resolved");
     let setup = TaskSetup { args, nodes, seed: run.seed, data };
@@ -113,7 +109,8 @@ fn node(run: &Run, id: NodeId, task: Box<dyn Task>) -> Result<Node<Direct>, Asse
     let entry = find(ALGORITHMS, name).expect("the algorithm was resolved");
     let rule = rule(run, run.collected)?;
     let setup = Setup { args, rule, init, role, collected: run.collected };
-    let algorithm = (entry.build.build)(setup).map_err(|s| AssembleError::Build { name, source: s })?;
+    let algorithm =
+        (entry.build.build)(setup).map_err(|s| AssembleError::Build { name, source: s })?;
     let config = DirectConfig {
         quorum: run.collected,
         timeout: nanoseconds(run.exchange.timeout_ms),
@@ -168,7 +165,8 @@ fn adversary(run: &Run) -> Result<Option<Adversary>, AssembleError> {
         byzantine: run.byzantine,
         defence: Defence { rule, is_self_centred },
     };
-    let attack = (entry.build.build)(setup).map_err(|s| AssembleError::Build { name, source: s })?;
+    let attack =
+        (entry.build.build)(setup).map_err(|s| AssembleError::Build { name, source: s })?;
     let reach = match run.reach {
         Reach::All => phalanx_sim::Reach::All,
         Reach::Sampled => phalanx_sim::Reach::Sampled,
