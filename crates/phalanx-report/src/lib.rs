@@ -5,17 +5,21 @@
 //! Start reading at `folder.rs`, the format, then the page.
 pub mod compare;
 mod csv;
+mod figure;
 pub mod folder;
 pub mod number;
+mod page;
 pub mod read;
 mod real;
 pub mod record;
 pub mod spread;
+mod svg;
 pub mod table;
 
 pub use compare::{Comparison, compare};
 pub use folder::{
     Environment, FORMAT, FolderError, Line, NodeSummary, Score, Status, Summary, Traffic,
 };
+pub use page::{write_figures, write_report};
 pub use read::{Arm, LoadedRun, arms, load};
 pub use table::{TableStyle, summary_table};

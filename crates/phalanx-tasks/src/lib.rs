@@ -9,6 +9,7 @@ use phalanx_learn::TaskRule;
 use phalanx_robust::Entry;
 
 pub mod dataset;
+pub mod image_classification;
 pub mod partition;
 pub mod toy;
 

@@ -3,5 +3,6 @@
 
 mod idx;
 mod loaders;
+mod model;
 mod partitions;
 mod quadratic;

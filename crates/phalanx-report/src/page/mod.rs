@@ -1,0 +1,308 @@
+//! One self-contained HTML page for a run or an experiment: no script, nothing fetched.
+mod settings;
+mod verdict;
+
+use std::path::{Path, PathBuf};
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use crate::figure::{Figure, figures, heard_figures};
+use crate::folder::{FIGURES, FolderError, REPORT, SUMMARY, io};
+use crate::number;
+use crate::read::{Arm, LoadedRun, arms, load, unfinished};
+use crate::spread::score_names;
+use crate::svg;
+use crate::table::Grid;
+
+/// Writes `report.html` and `figures/` into an experiment folder or a run folder, and `figures/`
+/// into each run of an experiment; returns where the page lies.
+///
+/// # Errors
+/// A run cannot be read, or a file cannot be written.
+pub fn write_report(folder: &Path) -> Result<PathBuf, FolderError> {
+    let runs = load(&[folder.into()])?;
+    let arms = arms(&runs);
+    let (curves, heard) = (figures(&arms), heard_figures(&arms));
+    write_files(folder, curves.iter().chain(&heard))?;
+    if !folder.join(SUMMARY).is_file() {
+        for run in &runs {
+            write_run_figures(run)?;
+        }
+    }
+    let page = page(
+        &Source { arms: &arms, runs: &runs, left_out: unfinished(folder)? },
+        (&curves, &heard),
+    );
+    let path = folder.join(REPORT);
+    write(&path, &page.into_string())?;
+    Ok(path)
+}
+
+/// Writes the figures of one run, SVG and CSV, into its `figures/`; returns their paths.
+///
+/// # Errors
+/// The run cannot be read, or a file cannot be written.
+pub fn write_figures(run: &Path) -> Result<Vec<PathBuf>, FolderError> {
+    write_run_figures(&LoadedRun::read(run)?)
+}
+
+fn write_run_figures(run: &LoadedRun) -> Result<Vec<PathBuf>, FolderError> {
+    let arms = arms(std::slice::from_ref(run));
+    let (curves, heard) = (figures(&arms), heard_figures(&arms));
+    write_files(&run.folder, curves.iter().chain(&heard))
+}
+
+fn write_files<'a>(
+    folder: &Path,
+    figures: impl Iterator<Item = &'a Figure>,
+) -> Result<Vec<PathBuf>, FolderError> {
+    let folder = folder.join(FIGURES);
+    std::fs::create_dir_all(&folder).map_err(|source| io(&folder, source))?;
+    let mut paths: Vec<PathBuf> = Vec::new();
+    for figure in figures {
+        // Two arms may differ only in letters that a file name cannot have.
+        let names = (1..).map(|place| match place {
+            1 => figure.stem.clone(),
+            _ => format!("{}-{place}", figure.stem),
+        });
+        let is_free = |name: &String| !paths.contains(&folder.join(format!("{name}.svg")));
+        let stem = names.into_iter().find(is_free).unwrap_or_else(|| figure.stem.clone());
+        for (ending, text) in [("svg", figure.svg.file(&figure.label)), ("csv", figure.csv.clone())]
+        {
+            let path = folder.join(format!("{stem}.{ending}"));
+            write(&path, &text)?;
+            paths.push(path);
+        }
+    }
+    Ok(paths)
+}
+
+/// Writes a file beside its place and then moves it there: a full disk leaves the old one.
+fn write(path: &Path, text: &str) -> Result<(), FolderError> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let beside = path.with_file_name(name);
+    std::fs::write(&beside, text).map_err(|source| io(&beside, source))?;
+    std::fs::rename(&beside, path).map_err(|source| io(path, source))
+}
+
+/// What a page is made from.
+struct Source<'a> {
+    arms: &'a [Arm<'a>],
+    runs: &'a [LoadedRun],
+    left_out: Vec<PathBuf>,
+}
+
+fn page(source: &Source<'_>, (curves, heard): (&[Figure], &[Figure])) -> Markup {
+    let title = source.runs.first().map_or("", |run| run.summary.experiment.as_str());
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) " · Phalanx" }
+                style { (PreEscaped(svg::style())) (PreEscaped(include_str!("page.css"))) }
+            }
+            body {
+                header {
+                    p.kicker { "Phalanx experiment" }
+                    h1 { (title) }
+                    p.verdict { (verdict::sentence(source.arms)) }
+                    (warnings(source))
+                }
+                main {
+                    (cards(source))
+                    section {
+                        h2 { "Results" }
+                        (results(source.arms))
+                        div.figures { @for figure in curves { (shown(figure)) } }
+                    }
+                    (traffic(source.arms))
+                    (who_heard_whom(source, heard))
+                    (settings::sections(source.arms))
+                    (settings::replay(source.arms))
+                    (not_measured(source))
+                }
+                footer { "Made by Phalanx from the run folders beside this page; the numbers behind each figure lie in " code { "figures/" } "." }
+            }
+        }
+    }
+}
+
+fn shown(figure: &Figure) -> Markup {
+    html! {
+        figure {
+            (PreEscaped(figure.svg.inline(&figure.label)))
+            figcaption { (figure.caption) }
+        }
+    }
+}
+
+fn cards(source: &Source<'_>) -> Markup {
+    html! {
+        dl.cards {
+            @for card in verdict::cards(source.arms) {
+                div {
+                    dt { (card.what) }
+                    dd { (card.value) }
+                    @if !card.note.is_empty() { dd.note { (card.note) } }
+                }
+            }
+        }
+    }
+}
+
+/// What a reader must know before believing the page.
+fn warnings(source: &Source<'_>) -> Markup {
+    let name =
+        |folder: &Path| folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut lines = Vec::new();
+    for run in source.runs.iter().filter(|run| run.history.truncated) {
+        lines.push(format!(
+            "The record of {} ends in the middle of line {}; that line is left out.",
+            name(&run.folder),
+            run.history.lines + 1
+        ));
+    }
+    for folder in &source.left_out {
+        lines
+            .push(format!("{} has no summary (still running, or killed): left out.", name(folder)));
+    }
+    for arm in source.arms {
+        for run in &arm.runs {
+            if let Some(reason) = &run.summary.reason {
+                let (arm, seed) = (&arm.name, run.summary.seed);
+                lines.push(format!("{arm}, seed {seed}: {} – {reason}", run.summary.status.word()));
+            }
+        }
+    }
+    let more = lines.len().saturating_sub(6);
+    lines.truncate(6);
+    html! {
+        @if !lines.is_empty() {
+            ul.warnings {
+                @for line in lines { li { (line) } }
+                @if more > 0 { li { (more) " more like these" } }
+            }
+        }
+    }
+}
+
+/// A table whose head and cells are text.
+fn table(grid: &Grid) -> Markup {
+    let class = |column: usize| if column < grid.words { "" } else { "number" };
+    html! {
+        div.scroll {
+            table {
+                thead { tr { @for (c, cell) in grid.head.iter().enumerate() {
+                    th class=(class(c)) scope="col" { (cell) }
+                } } }
+                tbody { @for row in &grid.rows {
+                    tr { @for (c, cell) in row.iter().enumerate() {
+                        @if c == 0 { th scope="row" { (cell) } } @else { td class=(class(c)) { (cell) } }
+                    } }
+                } }
+            }
+        }
+    }
+}
+
+fn results(arms: &[Arm<'_>]) -> Markup {
+    let mut grid = Grid::of(arms);
+    // Traffic has its own table, with more about it.
+    let keep = grid.head.len() - 3;
+    grid.head.truncate(keep);
+    grid.rows.iter_mut().for_each(|row| row.truncate(keep));
+    html! { (table(&grid)) p.note { "Mean ± standard deviation over seeds (divisor: seeds − 1). Worst: the honest node that ends worst, in each seed." } }
+}
+
+fn traffic(arms: &[Arm<'_>]) -> Markup {
+    let mean = |arm: &Arm<'_>, value: fn(&LoadedRun) -> u64| {
+        let spread = arm.spread(|run| Some(value(run) as f64));
+        spread.map_or(0.0, |spread| spread.mean)
+    };
+    let row = |arm: &Arm<'_>| {
+        let whole = |value| number::count(mean(arm, value).round() as u64);
+        vec![
+            arm.name.clone(),
+            whole(|run| run.summary.traffic.messages),
+            number::bytes(mean(arm, |run| run.summary.traffic.bytes)),
+            whole(|run| run.summary.traffic.lost),
+            whole(|run| run.summary.traffic.byzantine_messages),
+            whole(|run| run.summary.traffic.rejected),
+            whole(|run| run.summary.traffic.discarded),
+        ]
+    };
+    let head = [
+        "arm",
+        "messages",
+        "bytes",
+        "lost, sent again",
+        "Byzantine messages",
+        "rejected",
+        "discarded",
+    ];
+    let grid = Grid {
+        head: head.map(String::from).into(),
+        rows: arms.iter().map(row).collect(),
+        words: 1,
+    };
+    let mut reasons: std::collections::BTreeMap<&str, u64> = std::collections::BTreeMap::new();
+    for run in arms.iter().flat_map(|arm| &arm.runs) {
+        for (reason, count) in &run.history.rejected_why {
+            *reasons.entry(reason).or_default() += count;
+        }
+    }
+    html! {
+        section {
+            h2 { "Traffic and rejections" }
+            (table(&grid))
+            p.note { "Per run, mean over seeds. Messages and bytes are those of honest nodes. Rejected: the message proves its sender faulty. Discarded: late, early or double; nobody is blamed." }
+            @if !reasons.is_empty() {
+                p { "Reasons for rejection over all runs: "
+                    @for (place, (reason, count)) in reasons.iter().enumerate() {
+                        @if place > 0 { ", " } code { (reason) } " " (number::count(*count))
+                    } "." }
+            }
+        }
+    }
+}
+
+fn who_heard_whom(source: &Source<'_>, heard: &[Figure]) -> Markup {
+    html! {
+        @if !heard.is_empty() {
+            section {
+                h2 { "Who heard whom" }
+                div.figures { @for figure in heard { (shown(figure)) } }
+                @if source.arms.len() > heard.len() {
+                    p.note { (heard.len()) " of " (source.arms.len()) " arms; each run folder has its own." }
+                }
+            }
+        }
+    }
+}
+
+fn not_measured(source: &Source<'_>) -> Markup {
+    let one_seed = source.arms.iter().filter(|arm| arm.runs.len() == 1).count();
+    let scores = score_names(source.arms);
+    let no_curve: Vec<&String> = scores
+        .iter()
+        .filter(|score| !source.runs.iter().any(|run| run.history.scores.contains_key(*score)))
+        .collect();
+    html! {
+        section {
+            h2 { "What was not measured" }
+            ul {
+                li { "Time on a real network: virtual time follows the delays in the settings, and computing takes none of it unless the settings say so." }
+                li { "Byzantine nodes: their models are not evaluated, and no score includes them." }
+                li { "Peak memory of the process: memory per node is counted from what a node holds." }
+                @if one_seed > 0 { li { "The spread over seeds of " (one_seed) @if one_seed == 1 { " arm" } @else { " arms" } " with a single seed." } }
+                @if scores.is_empty() { li { "Any score: no node was evaluated." } }
+                @for score in no_curve { li { "How " code { (score) } " moved over rounds: the records hold no evaluation of it." } }
+                @if source.arms.iter().any(|arm| !arm.is_finished()) { li { "What arms that did not finish would have reached; their scores are those of the last evaluation." } }
+            }
+        }
+    }
+}

@@ -1,0 +1,2 @@
+//! Image classification: models, data and the task that joins them.
+pub mod model;

@@ -1,0 +1,139 @@
+//! `phalanx check`: what a file would run, without running it.
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+
+use crate::command::Verdict;
+use crate::command::columns::{columns, counted};
+use crate::experiment::{Experiment, Overrides, Registries, Run};
+use crate::printer::Printer;
+use crate::problem::Problem;
+
+const AFTER_HELP: &str = "\
+Examples:
+  phalanx check experiments/quickstart.toml
+  phalanx check experiments/quickstart.toml --set population.f=6
+  phalanx check experiments/quickstart.toml --arm monna --resolved";
+
+/// Check an experiment file and show what it would run
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct Check {
+    /// Experiment file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    #[command(flatten)]
+    choice: Choice,
+    /// Show the resolved form of every arm, defaults filled in, instead of the plan
+    #[arg(long)]
+    resolved: bool,
+}
+
+/// What the command line changes of a file; `run` and `check` share it.
+#[derive(Debug, Clone, Args)]
+pub struct Choice {
+    /// Override a setting of every arm, as in `--set algorithm.learning-rate=0.1`
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Run this arm only; may be given several times
+    #[arg(long, value_name = "NAME")]
+    arm: Vec<String>,
+    /// Run this seed only
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    seed: Option<u64>,
+}
+
+impl Choice {
+    /// As the experiment takes it.
+    pub fn overrides(&self) -> Overrides {
+        Overrides { settings: self.set.clone(), seed: self.seed, arms: self.arm.clone() }
+    }
+
+    /// The command that starts one run of a file again.
+    pub fn replay(&self, file: &std::path::Path, run: &Run) -> String {
+        let mut command = format!("phalanx run {}", quoted(&file.display().to_string()));
+        for setting in &self.set {
+            command.push_str(&format!(" --set {}", quoted(setting)));
+        }
+        command.push_str(&format!(" --arm {} --seed {}", quoted(&run.arm), run.seed));
+        command
+    }
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.into();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+impl Check {
+    /// Prints arms, seeds and runs.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with the file.
+    pub fn carry_out(self, printer: &mut Printer) -> Result<Verdict, Problem> {
+        let overrides = self.choice.overrides();
+        let experiment = Experiment::load(&self.file, &overrides, &Registries::ALL)?;
+        if printer.is_json() {
+            for (_, run) in experiment.runs() {
+                printer.json(&as_json(&run));
+            }
+        } else if self.resolved {
+            let forms = experiment.arms.iter().filter_map(|arm| {
+                let seed = *arm.seeds.first()?;
+                Some(Run { seed, ..arm.settings.clone() }.to_toml())
+            });
+            let text = forms.collect::<Vec<_>>().join("\n");
+            printer.raw_result(&text, &text);
+        } else {
+            show(printer, &experiment);
+        }
+        Ok(Verdict::Yes)
+    }
+}
+
+fn as_json(run: &Run) -> serde_json::Value {
+    json!({
+        "experiment": run.experiment,
+        "arm": run.arm,
+        "seed": run.seed,
+        "folder": run.folder_name(),
+        "resolved": run.to_toml(),
+    })
+}
+
+fn show(printer: &mut Printer, experiment: &Experiment) {
+    let head =
+        ["arm", "n", "f", "attack", "count", "algorithm", "rule", "mixing", "rounds", "seeds"];
+    let mut rows: Vec<Vec<String>> = vec![head.map(Into::into).into()];
+    for arm in &experiment.arms {
+        let run = &arm.settings;
+        let mixing: Vec<&str> = run.mixing.iter().map(|choice| choice.name).collect();
+        let seeds: Vec<String> = arm.seeds.iter().map(u64::to_string).collect();
+        rows.push(vec![
+            arm.name.clone(),
+            run.population.n().to_string(),
+            run.population.f().to_string(),
+            run.attack.as_ref().map_or("none", |choice| choice.name).into(),
+            run.byzantine.to_string(),
+            run.algorithm.name.into(),
+            run.rule.name.into(),
+            if mixing.is_empty() { "none".into() } else { mixing.join("+") },
+            run.plan.rounds.to_string(),
+            seeds.join(","),
+        ]);
+    }
+    printer.result(columns(&rows));
+    let expectations = experiment.arms.iter().map(|arm| arm.expectations.len()).sum();
+    printer.result(format!(
+        "\n{}: {}, {}, {}",
+        experiment.name,
+        counted(experiment.arms.len(), "arm"),
+        counted(experiment.runs().count(), "run"),
+        counted(expectations, "expectation")
+    ));
+}

@@ -1,0 +1,125 @@
+//! `phalanx list`: what an experiment file can name.
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use crate::command::Verdict;
+use crate::command::columns::columns;
+use crate::experiment::{Kind, Registries};
+use crate::printer::{Printer, Tone};
+use crate::problem::Problem;
+
+const AFTER_HELP: &str = "\
+Examples:
+  phalanx list rules
+  phalanx list attacks --json
+  phalanx list experiments";
+
+/// What can be listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// Aggregation rules
+    #[value(alias = "rule")]
+    Rules,
+    /// Pre-aggregations
+    #[value(alias = "mixing")]
+    Mixings,
+    /// Attacks
+    #[value(alias = "attack")]
+    Attacks,
+    /// Learning algorithms
+    #[value(alias = "algorithm")]
+    Algorithms,
+    /// Workloads
+    #[value(alias = "task")]
+    Tasks,
+    /// Experiment files below the folder `experiments`
+    #[value(alias = "experiment")]
+    Experiments,
+}
+
+/// List what an experiment file can name
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct List {
+    /// What to list
+    #[arg(value_name = "KIND")]
+    kind: What,
+}
+
+impl List {
+    /// Prints name and summary of each.
+    ///
+    /// # Errors
+    /// When the folder of experiments cannot be read.
+    pub fn carry_out(self, printer: &mut Printer) -> Result<Verdict, Problem> {
+        let kind = match self.kind {
+            What::Rules => Kind::Rule,
+            What::Mixings => Kind::Mixing,
+            What::Attacks => Kind::Attack,
+            What::Algorithms => Kind::Algorithm,
+            What::Tasks => Kind::Task,
+            What::Experiments => return list_experiments(printer),
+        };
+        let listed = Registries::ALL.list(kind);
+        let rows = listed.iter().map(|listed| (listed.name.to_owned(), listed.summary.to_owned()));
+        show(printer, kind.word(), rows.collect());
+        if let Some(first) = listed.first() {
+            printer.hint(format!("`phalanx explain {}` tells more", first.name));
+        }
+        Ok(Verdict::Yes)
+    }
+}
+
+fn show(printer: &mut Printer, kind: &str, rows: Vec<(String, String)>) {
+    if printer.is_json() {
+        for (name, summary) in rows {
+            printer.json(&serde_json::json!({ "kind": kind, "name": name, "summary": summary }));
+        }
+        return;
+    }
+    let cells: Vec<Vec<String>> =
+        rows.iter().map(|(name, summary)| vec![name.clone(), summary.clone()]).collect();
+    let text = columns(&cells);
+    for (line, (name, _)) in text.lines().zip(&rows) {
+        let rest = line.strip_prefix(name.as_str()).unwrap_or_default();
+        let name = printer.paint(Tone::Strong, name);
+        printer.result(format!("{name}{rest}"));
+    }
+}
+
+fn list_experiments(printer: &mut Printer) -> Result<Verdict, Problem> {
+    let root = Path::new("experiments");
+    let mut files = Vec::new();
+    gather(root, &mut files).map_err(|error| {
+        let problem = Problem::io("cannot list experiments", root, &error);
+        problem.hint("go to the folder that holds `experiments`, the root of the repository")
+    })?;
+    files.sort();
+    let rows = files.iter().map(|file| (file.display().to_string(), headline(file)));
+    show(printer, "experiment", rows.collect());
+    Ok(Verdict::Yes)
+}
+
+/// Every experiment file below a folder.
+///
+/// # Errors
+/// When a folder cannot be read.
+pub fn gather(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            gather(&path, files)?;
+        } else if path.extension().is_some_and(|extension| extension == "toml") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// The first comment line of a file.
+fn headline(file: &Path) -> String {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let comment = text.lines().next().and_then(|line| line.strip_prefix('#'));
+    comment.map(str::trim).unwrap_or_default().to_owned()
+}

@@ -1,0 +1,138 @@
+//! Every name that an experiment file can choose, by kind.
+use phalanx_attack::{ATTACKS, AttackRule};
+use phalanx_learn::{ALGORITHMS, AlgorithmRule, TaskRule};
+use phalanx_robust::mixing::{MIXINGS, MixingRule};
+use phalanx_robust::{Entry, Param, RULES, Rule};
+use phalanx_tasks::TASKS;
+
+/// The lists that names are looked up in.
+#[derive(Debug, Clone, Copy)]
+pub struct Registries {
+    /// aggregation rules
+    pub rules: &'static [Entry<Rule>],
+    /// pre-aggregations
+    pub mixings: &'static [Entry<MixingRule>],
+    /// attacks
+    pub attacks: &'static [Entry<AttackRule>],
+    /// learning algorithms
+    pub algorithms: &'static [Entry<AlgorithmRule>],
+    /// workloads
+    pub tasks: &'static [Entry<TaskRule>],
+}
+
+impl Registries {
+    /// Everything that this build knows.
+    pub const ALL: Self = Self {
+        rules: RULES,
+        mixings: MIXINGS,
+        attacks: ATTACKS,
+        algorithms: ALGORITHMS,
+        tasks: TASKS,
+    };
+
+    /// What is declared under one name of one kind.
+    pub fn find(&self, kind: Kind, name: &str) -> Option<Listed> {
+        self.list(kind).into_iter().find(|listed| listed.name == name)
+    }
+
+    /// All entries of one kind, in the order of their list.
+    pub fn list(&self, kind: Kind) -> Vec<Listed> {
+        match kind {
+            Kind::Rule => self.rules.iter().map(|entry| Listed::rule(entry)).collect(),
+            Kind::Mixing => {
+                let facts =
+                    |rule: &MixingRule| vec![("formula", rule.formula), ("cost", rule.cost)];
+                Listed::all(kind, self.mixings, facts)
+            }
+            Kind::Attack => Listed::all(kind, self.attacks, |rule| vec![("formula", rule.formula)]),
+            Kind::Algorithm => Listed::all(kind, self.algorithms, |rule| {
+                let network = if rule.is_star { "a star with a trusted hub" } else { "peers" };
+                vec![("formula", rule.formula), ("network", network), ("rule", rule.default_rule)]
+            }),
+            Kind::Task => Listed::all(kind, self.tasks, |rule| vec![("formula", rule.formula)]),
+        }
+    }
+}
+
+/// Kinds of named things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// aggregation rule
+    Rule,
+    /// pre-aggregation
+    Mixing,
+    /// attack
+    Attack,
+    /// learning algorithm
+    Algorithm,
+    /// workload
+    Task,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 5] =
+        [Self::Rule, Self::Mixing, Self::Attack, Self::Algorithm, Self::Task];
+
+    /// The word for one of it, which is also its key in an experiment file.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Rule => "rule",
+            Self::Mixing => "mixing",
+            Self::Attack => "attack",
+            Self::Algorithm => "algorithm",
+            Self::Task => "task",
+        }
+    }
+}
+
+/// What a person can read about one entry, whatever its kind.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// its kind
+    pub kind: Kind,
+    /// its name
+    pub name: &'static str,
+    /// one line
+    pub summary: &'static str,
+    /// where it comes from
+    pub source: &'static str,
+    /// declared parameters
+    pub params: &'static [Param],
+    /// heading and text, in reading order
+    pub facts: Vec<(&'static str, String)>,
+}
+
+impl Listed {
+    fn all<B: 'static>(
+        kind: Kind,
+        entries: &'static [Entry<B>],
+        facts: impl Fn(&B) -> Vec<(&'static str, &'static str)>,
+    ) -> Vec<Self> {
+        let listed = entries.iter().map(|entry| {
+            let facts = facts(&entry.build);
+            let facts = facts.into_iter().map(|(heading, text)| (heading, text.into()));
+            Self::new(kind, entry, facts.collect())
+        });
+        listed.collect()
+    }
+
+    fn rule(entry: &'static Entry<Rule>) -> Self {
+        let rule = &entry.build;
+        let mut facts = vec![
+            ("formula", rule.formula.into()),
+            ("guarantee", rule.guarantee.into()),
+            ("cost", rule.cost.into()),
+            ("bound", format!("{}, where n counts the vectors that it is given", rule.bound)),
+        ];
+        if rule.is_self_centred {
+            facts.push(("centre", "the node's own vector".into()));
+        }
+        Self::new(Kind::Rule, entry, facts)
+    }
+
+    fn new<B>(kind: Kind, entry: &Entry<B>, facts: Vec<(&'static str, String)>) -> Self {
+        let Entry { name, summary, source, params, .. } = *entry;
+        Self { kind, name, summary, source, params, facts }
+    }
+}

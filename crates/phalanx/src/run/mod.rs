@@ -1,0 +1,13 @@
+//! One run after another: assemble, train, record, save, resume.
+pub mod assemble;
+pub mod checkpoint;
+pub mod clock;
+pub mod execute;
+pub mod folder;
+pub mod interrupt;
+pub mod recorder;
+pub mod tally;
+
+pub use execute::{Conduct, End, Watch, execute};
+pub use folder::{Folder, State};
+pub use interrupt::Interrupt;
