@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use crate::reference;
 use crate::repository::{Outcome, Repository};
 use crate::tidy::{self, edges::LIGHT};
 
@@ -16,7 +17,7 @@ struct Count {
 
 type Gate = (&'static str, fn(&Repository) -> Outcome<Count>);
 
-const GATES: [Gate; 7] = [
+const GATES: [Gate; 8] = [
     ("format", format),
     ("tidy", |repository| tidy::run(repository).map(Count::of)),
     ("clippy", clippy),
@@ -24,6 +25,7 @@ const GATES: [Gate; 7] = [
     ("tests of the rest", other_tests),
     ("docs", docs),
     ("replay", replay),
+    ("reference", |repository| reference::check(repository).map(Count::of)),
 ];
 
 impl Count {

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 mod bench;
 mod ci;
+mod reference;
 mod repository;
 mod source;
 mod tidy;
@@ -19,8 +20,9 @@ const USAGE: &str = "\
 cargo xtask TASK
 
   tidy   check what no compiler checks; one line per finding, writes nothing
-  ci     every gate, cheapest first: format, tidy, lints, tests, docs, replay
+  ci     every gate, cheapest first: format, tidy, lints, tests, docs, replay, reference
   fix    format every source file, those of macro-declared modules included
+  gen    write the reference pages from the program's own words
   bench  list the benches and run them; further words choose by crate or name
 ";
 
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         "tidy" if rest.is_empty() => tidy::run(&repository),
         "ci" if rest.is_empty() => ci::run(&repository),
         "fix" if rest.is_empty() => tidy::format::fix(&repository),
+        "gen" if rest.is_empty() => reference::write(&repository),
         "bench" => bench::run(&repository, &rest),
         _ => {
             eprint!("{USAGE}");

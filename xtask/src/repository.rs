@@ -88,7 +88,9 @@ impl Repository {
     /// What a command prints; its failure is an error that shows what it complained of.
     pub fn output(&self, program: &str, words: &[&str]) -> Outcome<String> {
         let said = format!("{program} {}", words.join(" "));
-        let output = self.command(program, words).output();
+        // What is read back must not depend on who looks on.
+        let quiet = [("NO_COLOR", "1"), ("COLUMNS", "100")];
+        let output = self.command(program, words).envs(quiet).output();
         let output = output.map_err(|why| format!("`{said}` did not start: {why}"))?;
         if !output.status.success() {
             let complaint = String::from_utf8_lossy(&output.stderr);
