@@ -25,9 +25,10 @@ impl Defence {
     /// line is a quadratic in c, found from one pass over the vectors. Other rules are run.
     ///
     /// # Cost
-    /// Once `O(h² d)` for the distances among the honest vectors and three points, then `O(n²)` plus the weights of each evaluation (h of them when the rule
-    /// is self-centred). Rules that look at coordinates: `O(d)` memory once, then the rule itself,
-    /// once or h times per evaluation.
+    /// Once `O(h² d)` for the distances among the honest vectors and three points, then `O(n²)`
+    /// plus the weights for each evaluation (h times when the rule is self-centred). Rules that
+    /// look at coordinates: `O(d)` memory once, then the rule itself, once or h times for each
+    /// evaluation.
     pub fn along<'a>(
         &'a mut self,
         honest: Vectors<'a>,
