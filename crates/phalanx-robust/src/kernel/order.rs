@@ -351,12 +351,11 @@ impl Job<'_> {
                 Statistic::TrimmedMean { .. } => mean::<L>(&lines[low..=high], out),
                 Statistic::MeanAroundMedian { keep } => {
                     let (low, high, _) = Statistic::Median.ranks(lines.len());
-                    let center = exact_mean(&[lines[low], lines[high]]);
-                    mean_around(lines, &center, keep, out);
+                    mean_around(lines, &center(&[lines[low], lines[high]]), keep, out);
                 }
                 Statistic::MeanAroundTrimmedMean { trim } => {
-                    let center = exact_mean(&lines[trim..lines.len() - trim]);
-                    mean_around(lines, &center, lines.len() - trim, out);
+                    let n = lines.len();
+                    mean_around(lines, &center(&lines[trim..n - trim]), n - trim, out);
                 }
             }
         }
@@ -383,30 +382,35 @@ unsafe fn mean<L: Lanes>(lines: &[Line], out: &mut Line) {
     }
 }
 
-/// As [`mean`], before the rounding to f32.
+/// Twice the sum of lines, and their number: a centre without the rounding of a division.
 #[inline(always)]
-fn exact_mean(lines: &[Line]) -> [f64; LANES] {
-    let mut sum = [-0.0; LANES];
+fn center(lines: &[Line]) -> Center {
+    let mut twice_sum = [0.0; LANES];
     for line in lines {
         for lane in 0..LANES {
-            sum[lane] += f64::from(line.0[lane]);
+            twice_sum[lane] += 2.0 * f64::from(line.0[lane]);
         }
     }
-    sum.map(|sum| sum / lines.len() as f64)
+    Center { twice_sum, count: lines.len() as f64 }
+}
+
+struct Center {
+    twice_sum: [f64; LANES],
+    count: f64,
 }
 
 /// Mean of the `keep` values closest to `center`: a window of the sorted column, which slides
 /// up while the value that enters is strictly closer than the value that leaves.
 #[inline(always)]
-fn mean_around(lines: &[Line], center: &[f64; LANES], keep: usize, out: &mut Line) {
-    let dropped = lines.len() - keep;
+fn mean_around(lines: &[Line], center: &Center, keep: usize, out: &mut Line) {
     // The comparison holds up to some rank and fails from there on, so counting finds the start.
     let mut start = [0.0; LANES];
-    for k in 0..dropped {
+    for (leaving, entering) in lines.iter().zip(&lines[keep..]) {
         for lane in 0..LANES {
-            let entering = f64::from(lines[k + keep].0[lane]) - center[lane];
-            let leaving = center[lane] - f64::from(lines[k].0[lane]);
-            start[lane] += if entering < leaving { 1.0 } else { 0.0 };
+            // entering − c < c − leaving, times the centre's count
+            let both = f64::from(entering.0[lane]) + f64::from(leaving.0[lane]);
+            let is_closer = both * center.count < center.twice_sum[lane];
+            start[lane] += if is_closer { 1.0 } else { 0.0 };
         }
     }
     let mut sum = [-0.0; LANES];
@@ -471,24 +475,34 @@ mod tests {
         sorted.sort_by(f64::total_cmp);
         let n = sorted.len();
         let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-        let around = |center: f64, keep: usize| {
-            let mut by_distance = sorted.clone();
-            by_distance.sort_by(|a, b| {
-                (a - center).abs().total_cmp(&(b - center).abs()).then(a.total_cmp(b))
-            });
-            by_distance[..keep].sort_by(f64::total_cmp);
-            mean(&by_distance[..keep])
-        };
-        let median = mean(&[sorted[(n - 1) / 2], sorted[n / 2]]);
         match statistic {
-            Statistic::Median => median,
+            Statistic::Median => mean(&[sorted[(n - 1) / 2], sorted[n / 2]]),
             Statistic::TrimmedMean { trim } => mean(&sorted[trim..n - trim]),
             Statistic::TrimmedMidpoint { trim } => mean(&[sorted[trim], sorted[n - trim - 1]]),
-            Statistic::MeanAroundMedian { keep } => around(median, keep),
-            Statistic::MeanAroundTrimmedMean { trim } => {
-                around(mean(&sorted[trim..n - trim]), n - trim)
+            Statistic::MeanAroundMedian { .. } | Statistic::MeanAroundTrimmedMean { .. } => {
+                around(&sorted, statistic)
             }
         }
+    }
+
+    /// Whole numbers only, so that distances to the centre can be compared without rounding.
+    fn around(sorted: &[f64], statistic: Statistic) -> f64 {
+        let n = sorted.len();
+        let (center, keep) = match statistic {
+            Statistic::MeanAroundMedian { keep } => {
+                (vec![sorted[(n - 1) / 2], sorted[n / 2]], keep)
+            }
+            Statistic::MeanAroundTrimmedMean { trim } => {
+                (sorted[trim..n - trim].to_vec(), n - trim)
+            }
+            _ => unreachable!("only means around something"),
+        };
+        let distance = |value: f64| {
+            (value as i64 * center.len() as i64 - center.iter().sum::<f64>() as i64).abs()
+        };
+        let mut closest = sorted.to_vec();
+        closest.sort_by(|a, b| distance(*a).cmp(&distance(*b)).then(a.total_cmp(b)));
+        closest[..keep].iter().sum::<f64>() / keep as f64
     }
 
     #[test]
@@ -512,10 +526,21 @@ mod tests {
     #[test]
     fn statistics_equal_their_definitions() {
         for n in (1..=35).chain([64, 99, 256, 257, 300]) {
-            let rows = rows(n, 37, false, 2);
+            let any = rows(n, 37, false, 2);
+            let whole: Vec<Vec<f32>> = (0..n as u64)
+                .map(|i| {
+                    let mut rng = Rng::stream(2, i, "whole");
+                    (0..37).map(|k| rng.below(3 + 50 * k) as f32).collect()
+                })
+                .collect();
             for statistic in STATISTICS(n) {
+                let is_around = matches!(
+                    statistic,
+                    Statistic::MeanAroundMedian { .. } | Statistic::MeanAroundTrimmedMean { .. }
+                );
+                let rows = if is_around { &whole } else { &any };
                 for path in Path::available() {
-                    let (out, found) = compute(path, &rows, statistic);
+                    let (out, found) = compute(path, rows, statistic);
                     assert_eq!(found, 0);
                     for k in 0..37 {
                         let column: Vec<f32> = rows.iter().map(|row| row[k]).collect();
