@@ -14,7 +14,8 @@ pub const ENTRY: Entry<MixingRule> = Entry {
     params: &[Param::number("radius", (f64::MIN_POSITIVE, f64::MAX), 2.0)
         .about("largest norm that is left alone")],
     build: MixingRule {
-        formula: "y_i = x_i · min(1, radius / ‖x_i‖); a vector that is not finite becomes 0 (chosen)",
+        formula: "y_i = x_i · min(1, radius / ‖x_i‖); a vector that is not finite becomes 0 \
+                  (chosen)",
         cost: "O(n d)",
         build: |args, population| {
             let (radius, f) = (args.number("radius"), population.f());

@@ -12,10 +12,10 @@ pub const ENTRY: Entry<Rule> = Entry {
     source: "Xie, Koyejo, Gupta, Generalized Byzantine-tolerant SGD, 2018 (mean around median)",
     params: &[],
     build: Rule {
-        formula: "per coordinate the mean of the n − f values of least |s_k − median|; the smaller value \
-                  first on ties (chosen); NaN counts as +∞",
-        guarantee: "derived: every kept value is at most as far from the median as some honest value, \
-                    so every coordinate is within one honest range of it",
+        formula: "per coordinate the mean of the n − f values of least |s_k − median|; the \
+                  smaller value first on ties (chosen); NaN counts as +∞",
+        guarantee: "derived: every kept value is at most as far from the median as some honest \
+                    value, so every coordinate is within one honest range of it",
         cost: "O(n log² n · d)",
         bound: Bound::MAJORITY,
         is_self_centred: false,

@@ -15,8 +15,8 @@ pub const ENTRY: Entry<Rule> = Entry {
     build: Rule {
         formula: "per coordinate the mean of the n − f values of least |s_k − trimmed mean|; the \
                   smaller value first on ties (chosen); NaN counts as +∞",
-        guarantee: "derived: every kept value is at most as far from the trimmed mean as some honest \
-                    value, so every coordinate is within one honest range of it",
+        guarantee: "derived: every kept value is at most as far from the trimmed mean as some \
+                    honest value, so every coordinate is within one honest range of it",
         cost: "O(n log² n · d)",
         bound: Bound::MAJORITY,
         is_self_centred: false,

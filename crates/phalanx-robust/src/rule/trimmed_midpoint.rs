@@ -12,8 +12,8 @@ pub const ENTRY: Entry<Rule> = Entry {
     source: "Dolev et al., Reaching Approximate Agreement in the Presence of Faults, JACM 1986",
     params: &[],
     build: Rule {
-        formula: "per coordinate (s_f + s_(n−f−1)) / 2 of the sorted s_0 ≤ … ≤ s_(n−1); NaN counts as \
-                  +∞",
+        formula: "per coordinate (s_f + s_(n−f−1)) / 2 of the sorted s_0 ≤ … ≤ s_(n−1); NaN \
+                  counts as +∞",
         guarantee: "derived: every coordinate within the range of the honest values",
         cost: "O(n log² n · d)",
         bound: Bound::MAJORITY,

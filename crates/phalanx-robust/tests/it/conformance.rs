@@ -181,7 +181,8 @@ fn is_close(found: &[f32], expected: &[f32]) -> Result<(), String> {
     let scale = expected.iter().fold(0.0f32, |scale, value| scale.max(value.abs()));
     for (k, (a, b)) in found.iter().zip(expected).enumerate() {
         let is_same = a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
-        if !is_same && !((a - b).abs() <= 2e-6 * scale + 3e-45) {
+        let is_near = (a - b).abs() <= 2e-6 * scale + 3e-45;
+        if !is_same && !is_near {
             return Err(format!("coordinate {k}: {a} instead of {b}"));
         }
     }
