@@ -10,9 +10,11 @@
 //! sum. Where a column holds zeros of both signs, which of them is returned is unspecified.
 use rayon::prelude::*;
 
+use self::finish::finish;
 use self::lanes::{Lanes, Portable};
 use self::network::{Pair, batcher, prune};
 
+mod finish;
 mod lanes;
 mod network;
 #[cfg(target_arch = "x86_64")]
@@ -26,6 +28,9 @@ const BLOCK: usize = 8192;
 
 /// Most rows that are sorted by a network; above, each column is partitioned by selection.
 const NETWORK_MAX: usize = 256;
+
+/// Columns ahead of the present ones that are asked for early.
+const AHEAD: usize = 128;
 
 /// What is made of a column `s_0 ≤ … ≤ s_{n−1}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -247,6 +252,10 @@ impl Job<'_> {
     #[inline(always)]
     unsafe fn run_on<L: Lanes>(self, block: Block<'_>, sort: Option<unrolled::Sort>) -> usize {
         let Block { start, lines, column, out } = block;
+        let n = self.rows.len();
+        let is_within = |pair: &Pair| pair.0 < pair.1 && usize::from(pair.1) < n;
+        assert!(lines.len() == n && self.pairs.iter().all(is_within), "a plan for these rows");
+        assert!(self.rows.iter().all(|row| start + out.len() <= row.len()), "a block of the rows");
         let mut worst = 0;
         for (group, out) in out.chunks_mut(LANES).enumerate() {
             let at = start + group * LANES;
@@ -254,18 +263,28 @@ impl Job<'_> {
                 // SAFETY: the caller vouches for the instructions; the group is whole, so every
                 // row has sixteen entries from `at`.
                 Some(sort) if out.len() == LANES => unsafe { sort(self.rows, at, lines) },
-                // SAFETY: the caller vouches for the instructions.
-                _ if self.rows.len() <= NETWORK_MAX => unsafe {
-                    self.copy(at, out.len(), lines) | self.sort_by_list::<L>(lines)
+                // SAFETY: likewise.
+                None if self.rows.len() <= NETWORK_MAX && out.len() == LANES => unsafe {
+                    self.sort_by_list::<L>(at, lines)
                 },
-                _ => self.copy(at, out.len(), lines) | self.select(lines, column),
+                _ if self.rows.len() <= NETWORK_MAX => {
+                    let is_suspect = self.copy(at, out.len(), lines);
+                    // SAFETY: the caller vouches for the instructions.
+                    unsafe { self.exchange::<L>(lines) };
+                    is_suspect
+                }
+                _ => {
+                    let is_suspect = self.copy(at, out.len(), lines);
+                    self.select(lines, column);
+                    is_suspect
+                }
             };
             if is_suspect {
                 worst = worst.max(self.count_not_finite(at, out.len()));
             }
             let mut result = Line::ZERO;
             // SAFETY: the caller vouches for the instructions.
-            unsafe { self.finish::<L>(lines, &mut result) };
+            unsafe { finish::<L>(self.statistic, lines, &mut result) };
             out.copy_from_slice(&result.0[..out.len()]);
         }
         worst
@@ -287,30 +306,57 @@ impl Job<'_> {
         is_suspect
     }
 
+    /// Copies sixteen columns, then runs the list of comparators over them.
+    ///
+    /// # Safety
+    /// As [`Job::exchange`]; every row has sixteen entries from `at`.
+    #[inline(always)]
+    unsafe fn sort_by_list<L: Lanes>(self, at: usize, lines: &mut [Line]) -> bool {
+        // SAFETY: the caller vouches for the instructions and the entries; `lane` is a multiple
+        // of the width, which divides sixteen, so a whole register lies at each pointer.
+        unsafe {
+            let mut taint = L::splat(0.0);
+            for (row, line) in self.rows.iter().zip(&mut *lines) {
+                let from = row.as_ptr().add(at);
+                // More rows than the hardware follows by itself.
+                L::prefetch(from.wrapping_add(AHEAD));
+                for lane in (0..LANES).step_by(L::WIDTH) {
+                    let value = L::load(from.add(lane));
+                    taint = taint.taint(value);
+                    value.min(L::splat(f32::INFINITY)).store(line.at_mut(lane));
+                }
+            }
+            self.exchange::<L>(lines);
+            taint.has_nan()
+        }
+    }
+
     /// Runs the list of comparators over the lines.
     ///
     /// # Safety
-    /// The processor has the instructions of `L`.
+    /// The processor has the instructions of `L`; there are as many lines as rows, and every
+    /// comparator is one of lines that exist.
     #[inline(always)]
-    unsafe fn sort_by_list<L: Lanes>(self, lines: &mut [Line]) -> bool {
+    unsafe fn exchange<L: Lanes>(self, lines: &mut [Line]) {
+        debug_assert_eq!(lines.len(), self.rows.len());
+        let lines = lines.as_mut_ptr();
         for &(low, high) in self.pairs {
-            let (head, tail) = lines.split_at_mut(usize::from(high));
-            let (low, high) = (&mut head[usize::from(low)], &mut tail[0]);
             for lane in (0..LANES).step_by(L::WIDTH) {
-                // SAFETY: the caller vouches for the instructions; `lane` is a multiple of the
-                // width, which divides sixteen, so a whole register lies at each pointer.
+                // SAFETY: the caller vouches for the instructions; both lines exist, for the
+                // larger index is `high`; a whole register lies at each pointer.
                 unsafe {
-                    let (a, b) = (L::load(low.at(lane)), L::load(high.at(lane)));
-                    a.min(b).store(low.at_mut(lane));
-                    a.max(b).store(high.at_mut(lane));
+                    let low = (*lines.add(usize::from(low))).at_mut(lane);
+                    let high = (*lines.add(usize::from(high))).at_mut(lane);
+                    let (a, b) = (L::load(low), L::load(high));
+                    a.min(b).store(low);
+                    a.max(b).store(high);
                 }
             }
         }
-        false
     }
 
     /// Puts the needed ranks of each column in place by selection, for very many rows.
-    fn select(self, lines: &mut [Line], column: &mut [f32]) -> bool {
+    fn select(self, lines: &mut [Line], column: &mut [f32]) {
         let (low, high, is_ends) = self.statistic.ranks(lines.len());
         for lane in 0..LANES {
             column.iter_mut().zip(&*lines).for_each(|(to, line)| *to = line.0[lane]);
@@ -325,104 +371,12 @@ impl Job<'_> {
                 lines[rank].0[lane] = column[rank];
             }
         }
-        false
     }
 
     #[cold]
     fn count_not_finite(self, at: usize, width: usize) -> usize {
         let count = |k: usize| self.rows.iter().filter(|row| !row[k].is_finite()).count();
         (at..at + width).map(count).max().unwrap_or(0)
-    }
-
-    /// Makes the statistic of sorted lines.
-    ///
-    /// # Safety
-    /// The processor has the instructions of `L`.
-    #[inline(always)]
-    unsafe fn finish<L: Lanes>(self, lines: &[Line], out: &mut Line) {
-        let (low, high, _) = self.statistic.ranks(lines.len());
-        // SAFETY: the caller vouches for the instructions.
-        unsafe {
-            match self.statistic {
-                Statistic::Median if low == high => *out = lines[low],
-                Statistic::Median | Statistic::TrimmedMidpoint { .. } => {
-                    mean::<L>(&[lines[low], lines[high]], out);
-                }
-                Statistic::TrimmedMean { .. } => mean::<L>(&lines[low..=high], out),
-                Statistic::MeanAroundMedian { keep } => {
-                    let (low, high, _) = Statistic::Median.ranks(lines.len());
-                    mean_around(lines, &center(&[lines[low], lines[high]]), keep, out);
-                }
-                Statistic::MeanAroundTrimmedMean { trim } => {
-                    let n = lines.len();
-                    mean_around(lines, &center(&lines[trim..n - trim]), n - trim, out);
-                }
-            }
-        }
-    }
-}
-
-/// Mean over lines: f64 sum in rank order from −0, divided and rounded once.
-///
-/// # Safety
-/// The processor has the instructions of `L`.
-#[inline(always)]
-unsafe fn mean<L: Lanes>(lines: &[Line], out: &mut Line) {
-    for lane in (0..LANES).step_by(L::WIDTH) {
-        // SAFETY: the caller vouches for the instructions; a whole register lies at each pointer.
-        unsafe {
-            // −0 is the neutral element of the sum: the mean of −0 alone stays −0.
-            let mut sum = L::wide_splat(-0.0);
-            for line in lines {
-                sum = L::wide_add(sum, L::load(line.at(lane)).widen());
-            }
-            let mean = L::wide_div(sum, L::wide_splat(lines.len() as f64));
-            L::narrow(mean).store(out.at_mut(lane));
-        }
-    }
-}
-
-/// Twice the sum of lines, and their number: a centre without the rounding of a division.
-#[inline(always)]
-fn center(lines: &[Line]) -> Center {
-    let mut twice_sum = [0.0; LANES];
-    for line in lines {
-        for lane in 0..LANES {
-            twice_sum[lane] += 2.0 * f64::from(line.0[lane]);
-        }
-    }
-    Center { twice_sum, count: lines.len() as f64 }
-}
-
-struct Center {
-    twice_sum: [f64; LANES],
-    count: f64,
-}
-
-/// Mean of the `keep` values closest to `center`: a window of the sorted column, which slides
-/// up while the value that enters is strictly closer than the value that leaves.
-#[inline(always)]
-fn mean_around(lines: &[Line], center: &Center, keep: usize, out: &mut Line) {
-    // The comparison holds up to some rank and fails from there on, so counting finds the start.
-    let mut start = [0.0; LANES];
-    for (leaving, entering) in lines.iter().zip(&lines[keep..]) {
-        for lane in 0..LANES {
-            // entering − c < c − leaving, times the centre's count
-            let both = f64::from(entering.0[lane]) + f64::from(leaving.0[lane]);
-            let is_closer = both * center.count < center.twice_sum[lane];
-            start[lane] += if is_closer { 1.0 } else { 0.0 };
-        }
-    }
-    let mut sum = [-0.0; LANES];
-    for (rank, line) in lines.iter().enumerate() {
-        let rank = rank as f64;
-        for lane in 0..LANES {
-            let is_kept = start[lane] <= rank && rank < start[lane] + keep as f64;
-            sum[lane] += if is_kept { f64::from(line.0[lane]) } else { -0.0 };
-        }
-    }
-    for lane in 0..LANES {
-        out.0[lane] = (sum[lane] / keep as f64) as f32;
     }
 }
 
