@@ -199,12 +199,37 @@ widened! {
     fn unroll(geometry: Geometry, images: &[f32], rows: &mut [f32]) {
         // A run of known length is copied in a few instructions instead of a call.
         match geometry.run {
-            5 => unroll_runs(Geometry { run: 5, ..geometry }, images, rows),
-            9 => unroll_runs(Geometry { run: 9, ..geometry }, images, rows),
+            5 => unroll_short::<8>(Geometry { run: 5, ..geometry }, images, rows),
+            9 => unroll_short::<16>(Geometry { run: 9, ..geometry }, images, rows),
             100 => unroll_runs(Geometry { run: 100, ..geometry }, images, rows),
             192 => unroll_runs(Geometry { run: 192, ..geometry }, images, rows),
             384 => unroll_runs(Geometry { run: 384, ..geometry }, images, rows),
             _ => unroll_runs(geometry, images, rows),
+        }
+    }
+}
+
+/// Copies `WIDE` entries where a run is shorter: the next run overwrites the excess.
+#[inline(always)]
+fn unroll_short<const WIDE: usize>(geometry: Geometry, images: &[f32], rows: &mut [f32]) {
+    let Geometry { run, line, step, sides: (out_side, kernel) } = geometry;
+    let per_image = out_side * out_side * kernel * run;
+    let images = images.chunks_exact(geometry.in_side() * line);
+    for (image, rows) in images.zip(rows.chunks_exact_mut(per_image)) {
+        let mut to = 0;
+        for y in 0..out_side {
+            for x in 0..out_side {
+                for tap in 0..kernel {
+                    let at = (y + tap) * line + x * step;
+                    let wide = (image.get(at..at + WIDE), rows.get_mut(to..to + WIDE));
+                    if let (Some(from), Some(to)) = wide {
+                        to.copy_from_slice(from);
+                    } else {
+                        rows[to..to + run].copy_from_slice(&image[at..at + run]);
+                    }
+                    to += run;
+                }
+            }
         }
     }
 }

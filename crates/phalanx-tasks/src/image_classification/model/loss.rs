@@ -12,11 +12,18 @@ pub(super) fn softmax_gradient(logits: &mut [f32], labels: &[u8], samples: usize
     for (sample, &label) in labels.iter().enumerate() {
         let label = usize::from(label);
         let at = |class: usize| class * batch + sample;
-        let (max, sum) = log_sum(classes, |class| logits[at(class)]);
-        total += sum.ln() - (f64::from(logits[at(label)]) - max);
+        let max = f64::from(largest(classes, |class| logits[at(class)]));
+        let chosen = f64::from(logits[at(label)]) - max;
+        let mut sum = 0.0;
         for class in 0..classes {
-            let share = (f64::from(logits[at(class)]) - max).exp() / sum;
+            let power = (f64::from(logits[at(class)]) - max).exp();
+            sum += power;
+            logits[at(class)] = power as f32;
+        }
+        total += sum.ln() - chosen;
+        for class in 0..classes {
             let target = if class == label { 1.0 } else { 0.0 };
+            let share = f64::from(logits[at(class)]) / sum;
             logits[at(class)] = ((share - target) * scale) as f32;
         }
     }
@@ -25,7 +32,8 @@ pub(super) fn softmax_gradient(logits: &mut [f32], labels: &[u8], samples: usize
 
 /// Negative log-likelihood of `label` under one row of logits.
 pub(super) fn negative_log_likelihood(logits: &[f32], label: u8) -> f64 {
-    let (max, sum) = log_sum(logits.len(), |class| logits[class]);
+    let max = f64::from(largest(logits.len(), |class| logits[class]));
+    let sum: f64 = logits.iter().map(|&logit| (f64::from(logit) - max).exp()).sum();
     sum.ln() - (f64::from(logits[usize::from(label)]) - max)
 }
 
@@ -40,10 +48,7 @@ pub(super) fn best_class(logits: &[f32]) -> usize {
     best
 }
 
-// A NaN logit is passed over by `max` and reaches the sum, so the loss is NaN as it must be.
-fn log_sum(classes: usize, logit: impl Fn(usize) -> f32) -> (f64, f64) {
-    let max = (0..classes).map(&logit).fold(f32::NEG_INFINITY, f32::max);
-    let max = f64::from(max);
-    let sum = (0..classes).map(|class| (f64::from(logit(class)) - max).exp()).sum();
-    (max, sum)
+// A NaN logit is passed over here and reaches the sum, so the loss is NaN as it must be.
+fn largest(classes: usize, logit: impl Fn(usize) -> f32) -> f32 {
+    (0..classes).map(logit).fold(f32::NEG_INFINITY, f32::max)
 }
