@@ -112,7 +112,7 @@ impl Convolution {
         let (weights, bias) =
             grad[self.offset..self.end()].split_at_mut(self.out_channels * self.window());
         let from = &kernel.gradient;
-        self.each_weight(|stored, out, tap| weights[stored] = from[out * self.window() + tap]);
+        self.each_weight(|stored, out, tap| weights[stored] = from[tap * self.out_channels + out]);
         for (out, &sum) in bias.iter_mut().zip(&kernel.bias_sums) {
             *out = sum as f32;
         }
@@ -159,9 +159,9 @@ impl Convolution {
         let pixels = slope.len() / self.out_channels;
         let rows = View::new(rows, Layout::row_major(pixels, self.window()));
         let slope = View::new(slope, Layout::row_major(pixels, self.out_channels));
-        let layout = Layout::row_major(self.out_channels, self.window());
+        let layout = Layout::row_major(self.window(), self.out_channels);
         let to = ViewMut::new(&mut kernel.gradient, layout);
-        multiply(slope.transposed(), rows, Write::Add, to);
+        multiply(rows.transposed(), slope, Write::Add, to);
     }
 
     /// Adds to the bias' part of the gradient.
