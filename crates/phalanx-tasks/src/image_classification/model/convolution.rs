@@ -2,6 +2,8 @@
 //!
 //! Images are pixel by pixel with all channels of a pixel adjacent, so that one line of a
 //! window is one contiguous run; padding, where there is any, is part of the image.
+use std::ops::Range;
+
 use super::elementwise::{add_channel_sums, widened};
 use super::matrix::{Layout, View, ViewMut, Write, multiply};
 use super::workspace::{grown, held};
@@ -118,27 +120,36 @@ impl Convolution {
         }
     }
 
-    /// Lays out every window as one row.
+    /// Lays out the windows of some output lines as one row each.
     ///
     /// # Shape
-    /// `images`: images × in_side² × in; `rows`: (images · out_side²) × window.
-    pub(super) fn unroll(self, images: &[f32], rows: &mut [f32]) {
-        let run = self.kernel * self.in_channels;
-        let line = self.in_side * self.in_channels;
-        let geometry = Geometry { run, line, step: self.in_channels, sides: self.sides() };
-        unroll(geometry, images, rows);
+    /// `images`: images × in_side² × in; `rows`: (images · lines · out_side) × window.
+    pub(super) fn unroll(self, images: &[f32], lines: Range<usize>, rows: &mut [f32]) {
+        unroll(self.geometry(lines), images, rows);
     }
 
-    /// The reverse of [`Convolution::unroll`]: every pixel receives the sum over its windows.
-    pub(super) fn fold(self, rows: &[f32], images: &mut [f32]) {
-        let run = self.kernel * self.in_channels;
-        let line = self.in_side * self.in_channels;
-        let geometry = Geometry { run, line, step: self.in_channels, sides: self.sides() };
-        fold(geometry, rows, images);
+    /// The reverse of [`Convolution::unroll`]: adds to every pixel the sum over its windows.
+    pub(super) fn fold(self, rows: &[f32], lines: Range<usize>, images: &mut [f32]) {
+        fold(self.geometry(lines), rows, images);
     }
 
-    fn sides(self) -> (usize, usize) {
-        (self.out_side(), self.kernel)
+    /// All lines of the output.
+    pub(super) fn all_lines(self) -> Range<usize> {
+        0..self.out_side()
+    }
+
+    fn geometry(self, lines: Range<usize>) -> Geometry {
+        assert!(lines.end <= self.out_side(), "an image has so many lines");
+        Geometry {
+            run: self.kernel * self.in_channels,
+            line: self.in_side * self.in_channels,
+            step: self.in_channels,
+            image: self.in_len(),
+            kernel: self.kernel,
+            out_side: self.out_side(),
+            first: lines.start,
+            count: lines.len(),
+        }
     }
 
     /// Convolves without the bias.
@@ -180,19 +191,17 @@ impl Convolution {
     }
 }
 
-/// Runs and strides of the windows: `sides` are out_side and kernel.
+/// Runs and strides of the windows of `count` output lines from `first` on.
 #[derive(Clone, Copy)]
 struct Geometry {
     run: usize,
     line: usize,
     step: usize,
-    sides: (usize, usize),
-}
-
-impl Geometry {
-    fn in_side(self) -> usize {
-        self.sides.0 + self.sides.1 - 1
-    }
+    image: usize,
+    kernel: usize,
+    out_side: usize,
+    first: usize,
+    count: usize,
 }
 
 widened! {
@@ -212,12 +221,12 @@ widened! {
 /// Copies `WIDE` entries where a run is shorter: the next run overwrites the excess.
 #[inline(always)]
 fn unroll_short<const WIDE: usize>(geometry: Geometry, images: &[f32], rows: &mut [f32]) {
-    let Geometry { run, line, step, sides: (out_side, kernel) } = geometry;
-    let per_image = out_side * out_side * kernel * run;
-    let images = images.chunks_exact(geometry.in_side() * line);
+    let Geometry { run, line, step, kernel, out_side, first, count, .. } = geometry;
+    let per_image = count * out_side * kernel * run;
+    let images = images.chunks_exact(geometry.image);
     for (image, rows) in images.zip(rows.chunks_exact_mut(per_image)) {
         let mut to = 0;
-        for y in 0..out_side {
+        for y in first..first + count {
             for x in 0..out_side {
                 for tap in 0..kernel {
                     let at = (y + tap) * line + x * step;
@@ -236,14 +245,14 @@ fn unroll_short<const WIDE: usize>(geometry: Geometry, images: &[f32], rows: &mu
 
 #[inline(always)]
 fn unroll_runs(geometry: Geometry, images: &[f32], rows: &mut [f32]) {
-    let Geometry { run, line, step, sides: (out_side, kernel) } = geometry;
-    let per_image = out_side * out_side * kernel * run;
-    let images = images.chunks_exact(geometry.in_side() * line);
+    let Geometry { run, line, step, kernel, out_side, first, count, .. } = geometry;
+    let per_image = count * out_side * kernel * run;
+    let images = images.chunks_exact(geometry.image);
     for (image, rows) in images.zip(rows.chunks_exact_mut(per_image)) {
         for (y, rows) in rows.chunks_exact_mut(out_side * kernel * run).enumerate() {
             for (x, row) in rows.chunks_exact_mut(kernel * run).enumerate() {
                 for (tap, to) in row.chunks_exact_mut(run).enumerate() {
-                    let at = (y + tap) * line + x * step;
+                    let at = (first + y + tap) * line + x * step;
                     to.copy_from_slice(&image[at..at + run]);
                 }
             }
@@ -264,15 +273,14 @@ widened! {
 
 #[inline(always)]
 fn fold_runs(geometry: Geometry, rows: &[f32], images: &mut [f32]) {
-    let Geometry { run, line, step, sides: (out_side, kernel) } = geometry;
-    let per_image = out_side * out_side * kernel * run;
-    images.fill(0.0);
-    let images = images.chunks_exact_mut(geometry.in_side() * line);
+    let Geometry { run, line, step, kernel, out_side, first, count, .. } = geometry;
+    let per_image = count * out_side * kernel * run;
+    let images = images.chunks_exact_mut(geometry.image);
     for (image, rows) in images.zip(rows.chunks_exact(per_image)) {
         for (y, rows) in rows.chunks_exact(out_side * kernel * run).enumerate() {
             for (x, row) in rows.chunks_exact(kernel * run).enumerate() {
                 for (tap, from) in row.chunks_exact(run).enumerate() {
-                    let at = (y + tap) * line + x * step;
+                    let at = (first + y + tap) * line + x * step;
                     for (to, from) in image[at..at + run].iter_mut().zip(from) {
                         *to += from;
                     }
