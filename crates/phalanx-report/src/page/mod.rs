@@ -224,7 +224,7 @@ fn table(grid: &Grid) -> Markup {
 fn results(arms: &[Arm<'_>]) -> Markup {
     let mut grid = Grid::of(arms);
     // Traffic has its own table, with more about it.
-    let keep = grid.head.len() - 3;
+    let keep = grid.head.len() - 2;
     grid.head.truncate(keep);
     grid.rows.iter_mut().for_each(|row| row.truncate(keep));
     html! { (table(&grid)) p.note { "Mean ± standard deviation over seeds (divisor: seeds − 1). Worst: the honest node that ends worst, in each seed." } }

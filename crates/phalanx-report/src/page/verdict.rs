@@ -64,7 +64,9 @@ pub(crate) fn sentence(arms: &[Arm<'_>]) -> String {
         true => String::new(),
         false => crate::text::capitalised(&clauses.join("; ")) + ".",
     };
-    [first, unfinished(arms)].join(" ").trim().into()
+    let text = [first, unfinished(arms)].join(" ");
+    // A number stays on one line with its sign and its unit.
+    text.trim().replace(" %", "\u{a0}%").replace("± ", "±\u{a0}")
 }
 
 /// `at 91.3 % accuracy (± 0.4 over 3 seeds) with monna`.
@@ -118,6 +120,10 @@ fn unfinished(arms: &[Arm<'_>]) -> String {
         0..=3 => stopped.iter().map(clause).collect::<Vec<_>>().join(" "),
         count => format!("{count} of {} arms did not finish in every seed.", arms.len()),
     }
+}
+
+fn plural(seeds: &str) -> &'static str {
+    if seeds == "1" { "seed" } else { "seeds" }
 }
 
 /// The key numbers.
@@ -194,11 +200,13 @@ fn setting_cards(arms: &[Arm<'_>]) -> Vec<Card> {
             value: range(runs().map(|s| s.n as u64).collect()),
             note: format!("{byzantine} Byzantine, {tolerated} tolerated"),
         },
-        Card { what: "rounds".into(), value: rounds, note: String::new() },
         Card {
             what: "runs".into(),
             value: number::count(count as u64),
-            note: format!("{finished} finished; seeds per arm: {seeds}"),
+            note: format!(
+                "{finished} finished; {rounds} rounds, {seeds} {} per arm",
+                plural(&seeds)
+            ),
         },
     ]
 }
