@@ -64,6 +64,11 @@ pub(crate) fn sentence(arms: &[Arm<'_>]) -> String {
         true => String::new(),
         false => crate::text::capitalised(&clauses.join("; ")) + ".",
     };
+    let finite = |arm: &Arm<'_>| arm.score(&score, Pick::Worst).is_some_and(|s| !s.mean.is_nan());
+    let first = match first.is_empty() && !arms.iter().any(finite) {
+        true => format!("No arm ended with a number for its {score}."),
+        false => first,
+    };
     let text = [first, unfinished(arms)].join(" ");
     // A number stays on one line with its sign and its unit.
     text.trim().replace(" %", "\u{a0}%").replace("± ", "±\u{a0}")
@@ -162,7 +167,8 @@ fn score_cards(arms: &[Arm<'_>], score: &str) -> Vec<Card> {
         }
         if let Some(free) = free {
             cards.push(card("arm without attack", free));
-            let gap = free.worst.mean - best.worst.mean;
+            let sign = if less_is_better(score) { -1.0 } else { 1.0 };
+            let gap = sign * (free.worst.mean - best.worst.mean);
             let value = match unit {
                 Unit::Share => format!("{:.1} points", gap * 100.0),
                 Unit::Plain => number::plain(gap),

@@ -98,8 +98,8 @@ fn the_figures_of_a_small_run_are_as_expected() {
 
 #[test]
 fn a_single_run_has_a_page_of_its_own() {
-    let folder = Sample::small().write("single");
-    let one = run(&folder, "averaging-attacked");
+    let folder = Sample::quickstart().write("single");
+    let one = run(&folder, "monna");
     let path = write_report(&one).unwrap();
     assert_eq!(path, one.join("report.html"));
     assert!(text(&path).contains("with a single seed"), "it says what one seed cannot show");
