@@ -15,7 +15,7 @@ use crate::machine::{
     To, Turn,
 };
 
-/// Turns ahead of the own one that are kept; later ones are discarded.
+/// Turns ahead of the own one that are kept for each peer; further ones are discarded.
 ///
 /// An honest peer can be ahead by more in an asynchronous network, so going beyond is no fault.
 pub const TURNS_AHEAD_MAX: usize = 64;
@@ -95,7 +95,7 @@ impl DirectConfig {
 
 type Shelf = BTreeMap<NodeId, Vector>;
 
-/// The machine. State: vectors of the current and at most [`TURNS_AHEAD_MAX`] future turns.
+/// The machine. State: at most [`TURNS_AHEAD_MAX`] vectors of each peer.
 #[derive(Debug)]
 pub struct Direct {
     me: NodeId,
@@ -130,22 +130,24 @@ impl Direct {
         if self.closed.is_some_and(|closed| turn <= closed) {
             return out.push(Output::Discard { from, reason: Discard::Late });
         }
-        let is_known = self.shelves.contains_key(&turn);
-        if !is_known && self.shelves.len() > TURNS_AHEAD_MAX {
+        if !self.config.may_send(from, turn) {
+            return out.push(Output::Reject { from, reason: Rejection::OutOfRole });
+        }
+        // Per peer, so that who floods harms nobody else.
+        let kept = self.shelves.values().filter(|shelf| shelf.contains_key(&from)).count()
+            + self.refused.values().filter(|nodes| nodes.contains(&from)).count();
+        if kept >= TURNS_AHEAD_MAX {
             return out.push(Output::Discard { from, reason: Discard::TooEarly });
         }
-        let reason = if !self.config.may_send(from, turn) {
-            Some(Rejection::OutOfRole)
-        } else if vector.len() != self.config.dim {
-            Some(Rejection::WrongLength)
-        } else if self.config.is_finite_required && !vector.is_finite() {
-            Some(Rejection::NotFinite)
-        } else {
-            None
-        };
-        if let Some(reason) = reason {
-            self.refused.entry(turn).or_default().insert(from);
+        if self.refused.get(&turn).is_some_and(|nodes| nodes.contains(&from)) {
+            return out.push(Output::Reject { from, reason: Rejection::Equivocation });
+        }
+        let is_heard = self.shelves.get(&turn).is_some_and(|shelf| shelf.contains_key(&from));
+        if let Some(reason) = self.fault_of(&vector) {
             out.push(Output::Reject { from, reason });
+            if !is_heard {
+                self.refused.entry(turn).or_default().insert(from);
+            }
             return self.close_if_enough(turn, out);
         }
         let (others, me) = (self.config.route(turn).others, self.me);
@@ -164,6 +166,16 @@ impl Direct {
             Entry::Vacant(place) => drop(place.insert(vector)),
         }
         self.close_if_enough(turn, out);
+    }
+
+    fn fault_of(&self, vector: &Vector) -> Option<Rejection> {
+        if vector.len() != self.config.dim {
+            Some(Rejection::WrongLength)
+        } else if self.config.is_finite_required && !vector.is_finite() {
+            Some(Rejection::NotFinite)
+        } else {
+            None
+        }
     }
 
     fn close_if_enough(&mut self, turn: Turn, out: &mut Outbox<Self>) {

@@ -124,7 +124,7 @@ pub trait Machine {
 }
 
 /// What can happen to a machine.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub enum Input<M: Machine + ?Sized> {
     /// a message arrived; `from` was authenticated by the transport
     Message {
@@ -137,6 +137,21 @@ pub enum Input<M: Machine + ?Sized> {
     Command(M::Command),
     /// the time that was waited for has come
     Wake,
+}
+
+impl<M: Machine + ?Sized> Clone for Input<M>
+where
+    M::Command: Clone,
+{
+    fn clone(&self) -> Self {
+        match self {
+            Self::Message { from, message } => {
+                Self::Message { from: *from, message: message.clone() }
+            }
+            Self::Command(command) => Self::Command(command.clone()),
+            Self::Wake => Self::Wake,
+        }
+    }
 }
 
 /// What a machine wants to happen.

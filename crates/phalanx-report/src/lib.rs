@@ -15,6 +15,7 @@ pub mod record;
 pub mod spread;
 mod svg;
 pub mod table;
+mod text;
 
 pub use compare::{Comparison, compare};
 pub use folder::{

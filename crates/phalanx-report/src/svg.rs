@@ -14,7 +14,7 @@ const DARK: [&str; STYLES] =
     ["#62b0ee", "#ff9a5c", "#45cda0", "#e79acb", "#e3c04a", "#d2d2d2", "#7ad4ee", "#f08f8f"];
 /// Dash patterns, so that lines differ without colour.
 const DASHES: [&str; STYLES] =
-    ["none", "8 4", "3 3", "10 3 2 3", "14 4", "6 2 2 2 2 2", "1 3", "12 3 4 3"];
+    ["none", "8 4", "5 2.5", "10 3 2 3", "14 4", "6 2 2 2 2 2", "1 3", "12 3 4 3"];
 
 /// A place on the drawing.
 pub(crate) type Spot = (f64, f64);
@@ -79,7 +79,14 @@ impl Svg {
     /// Text cut to a width in drawing units; where it is cut, the whole shows on hovering.
     pub(crate) fn text_within(&mut self, at: Spot, class: &str, text: (&str, f64)) {
         let (whole, width) = text;
-        let short = cut(whole, width);
+        // Bold letters are wider, small ones narrower.
+        let factor = match class {
+            class if class.contains("title") => 1.3,
+            class if class.contains("small") => 0.93,
+            class if class.contains("strong") => 1.12,
+            _ => 1.0,
+        };
+        let short = cut(whole, width / factor);
         if short == whole {
             return self.text(at, class, whole);
         }

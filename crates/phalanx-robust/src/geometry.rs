@@ -31,13 +31,14 @@ pub struct Needs {
 /// Pairwise squared distances of `count` vectors, and their squared norms where asked for.
 ///
 /// # Shape
-/// `count × count`, symmetric, zero diagonal, in f64. `+∞` when either row is not finite;
-/// NaN where [`Needs`] did not ask for the pair.
+/// `count × count`, symmetric, zero diagonal, in f64. `+∞` when either row is not finite, on the
+/// diagonal too; NaN where [`Needs`] did not ask for the pair.
 #[derive(Debug, Clone, Default)]
 pub struct Geometry {
     count: usize,
     squared_distances: Vec<f64>,
     squared_norms: Vec<f64>,
+    workspace: kernel::Workspace,
 }
 
 impl Geometry {
@@ -90,12 +91,102 @@ impl Geometry {
         self.squared_norms[i] = if value.is_nan() { f64::INFINITY } else { value };
     }
 
+    /// Sets everything about row `i` to `+∞`. Whoever fills a geometry by hand calls this for
+    /// each row that holds NaN or infinity; [`Geometry::compute`] does so itself.
+    pub fn mark_not_finite(&mut self, i: usize) {
+        for j in 0..self.count {
+            self.squared_distances[i * self.count + j] = f64::INFINITY;
+            self.squared_distances[j * self.count + i] = f64::INFINITY;
+        }
+        self.squared_norms[i] = f64::INFINITY;
+    }
+
+    /// Whether row `i` was not marked by [`Geometry::mark_not_finite`].
+    pub fn is_finite(&self, i: usize) -> bool {
+        self.squared_distances[i * self.count + i] == 0.0
+    }
+
+    /// Number of finite rows.
+    ///
+    /// # Errors
+    /// When more than `f` rows are not finite: nothing can be promised then.
+    pub fn finite_count(&self, f: usize) -> Result<usize, AggregateError> {
+        let finite = (0..self.count).filter(|&i| self.is_finite(i)).count();
+        let found = self.count - finite;
+        if found > f {
+            return Err(AggregateError::TooManyNotFinite { found, tolerated: f });
+        }
+        Ok(finite)
+    }
+
     /// Computes from the vectors what `needs` asks for.
     ///
     /// # Cost
     /// `O(n² d)` for all pairs, `O(n d)` for the own row.
     pub fn compute(&mut self, vectors: Vectors<'_>, needs: Needs) {
-        kernel::geometry(vectors, needs, self);
+        let mut workspace = std::mem::take(&mut self.workspace);
+        self.reset(vectors.count());
+        kernel::geometry(vectors, needs, &mut workspace, self);
+        self.workspace = workspace;
+    }
+}
+
+/// Inner products of rows around one of them: `⟨x_i − x_r, x_j − x_r⟩`, from distances alone.
+///
+/// Combinations with weights that sum to 1 live here: distances from `z = Σ w_j x_j` cost `O(n²)`
+/// instead of `O(n d)`. Rows that are not finite take no part and are at distance `+∞`.
+#[derive(Debug, Clone, Default)]
+pub struct Gram {
+    count: usize,
+    products: Vec<f64>,
+}
+
+impl Gram {
+    /// Centres at row `reference`, which must be finite, keeping the allocation.
+    ///
+    /// Distances of a far row lose the direction of what is close (1e12 − 1e12 says nothing about
+    /// 1), so each product is held to the bound of Cauchy and Schwarz: an error then stays in
+    /// proportion to the rows that it is about, however far a Byzantine row may lie.
+    pub fn centre(&mut self, geometry: &Geometry, reference: usize) {
+        let count = geometry.count();
+        self.count = count;
+        self.products.clear();
+        self.products.resize(count * count, f64::INFINITY);
+        let from = geometry.squared_distances_of(reference);
+        for i in (0..count).filter(|&i| geometry.is_finite(i)) {
+            for j in (0..=i).filter(|&j| geometry.is_finite(j)) {
+                let product = 0.5 * (from[i] + from[j] - geometry.squared_distance(i, j));
+                let bound = (from[i] * from[j]).sqrt();
+                let product = if i == j { from[i] } else { product.clamp(-bound, bound) };
+                self.products[i * count + j] = product;
+                self.products[j * count + i] = product;
+            }
+        }
+    }
+
+    /// `⟨x_i − x_r, x_j − x_r⟩`.
+    pub fn product(&self, i: usize, j: usize) -> f64 {
+        self.products[i * self.count + j]
+    }
+
+    /// Squared distances from `Σ w_j x_j` to every row; the weights sum to 1, and rows that are
+    /// not finite have weight 0. Returns `‖Σ w_j x_j − x_r‖²`.
+    pub fn squared_distances_to(&self, weights: &[f64], out: &mut [f64]) -> f64 {
+        let mut squared_norm = 0.0;
+        for i in 0..self.count {
+            let products = &self.products[i * self.count..][..self.count];
+            let terms = products.iter().zip(weights).filter(|(_, weight)| **weight != 0.0);
+            out[i] = terms.map(|(product, weight)| weight * product).sum();
+            if weights[i] != 0.0 {
+                squared_norm += weights[i] * out[i];
+            }
+        }
+        for i in 0..self.count {
+            let own = self.products[i * self.count + i];
+            let is_finite = own.is_finite();
+            out[i] = if is_finite { (squared_norm - 2.0 * out[i] + own).max(0.0) } else { own };
+        }
+        squared_norm.max(0.0)
     }
 }
 
@@ -135,12 +226,23 @@ impl<R: GeometricRule> Aggregator for Geometric<R> {
     fn aggregate(&mut self, vectors: Vectors<'_>, out: &mut [f32]) -> Result<(), AggregateError> {
         crate::rule::check_output(vectors, out)?;
         let needs = self.rule.needs();
-        self.geometry.reset(vectors.count());
         self.geometry.compute(vectors, needs);
         self.weights.clear();
         self.weights.resize(vectors.count(), 0.0);
         self.rule.weights(&self.geometry, vectors.own_index(), &mut self.weights)?;
         kernel::combine(vectors.rows(), &self.weights, out);
+        // Where nothing was compared, a row that is not finite shows only now.
+        if vectors.count() > 1 && (needs.pairs != Pairs::None || needs.has_norms) {
+            return Ok(());
+        }
+        if !kernel::is_finite(out) {
+            let rows = vectors.rows().iter().enumerate();
+            for (i, _) in rows.filter(|(_, row)| !kernel::is_finite(row)) {
+                self.geometry.mark_not_finite(i);
+            }
+            self.rule.weights(&self.geometry, vectors.own_index(), &mut self.weights)?;
+            kernel::combine(vectors.rows(), &self.weights, out);
+        }
         Ok(())
     }
 

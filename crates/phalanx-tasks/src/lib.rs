@@ -9,8 +9,9 @@ use phalanx_learn::TaskRule;
 use phalanx_robust::Entry;
 
 pub mod dataset;
+pub mod image_classification;
 pub mod partition;
 pub mod toy;
 
 /// Every task that an experiment file can name.
-pub const TASKS: &[Entry<TaskRule>] = &[toy::ENTRY];
+pub const TASKS: &[Entry<TaskRule>] = &[image_classification::ENTRY, toy::ENTRY];

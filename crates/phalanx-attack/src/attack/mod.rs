@@ -7,10 +7,42 @@ use phalanx_robust::{
 
 use crate::defence::Defence;
 
+mod a_little_is_enough;
+mod anti_comparative_gradient_elimination;
+mod coordinate_shift;
+mod equivocation;
+mod fall_of_empires;
+mod gaussian;
+mod infinity;
+mod inner_product_manipulation;
+mod label_flipping;
+mod mimic;
+mod mimic_heuristic;
+mod nan;
+mod scaled_sign_flipping;
 mod sign_flipping;
+mod silence;
+mod small_perturbation;
 
 /// Every attack that an experiment file can name.
-pub const ATTACKS: &[Entry<AttackRule>] = &[sign_flipping::ENTRY];
+pub const ATTACKS: &[Entry<AttackRule>] = &[
+    a_little_is_enough::ENTRY,
+    anti_comparative_gradient_elimination::ENTRY,
+    coordinate_shift::ENTRY,
+    equivocation::ENTRY,
+    fall_of_empires::ENTRY,
+    gaussian::ENTRY,
+    infinity::ENTRY,
+    inner_product_manipulation::ENTRY,
+    label_flipping::ENTRY,
+    mimic::ENTRY,
+    mimic_heuristic::ENTRY,
+    nan::ENTRY,
+    scaled_sign_flipping::ENTRY,
+    sign_flipping::ENTRY,
+    silence::ENTRY,
+    small_perturbation::ENTRY,
+];
 
 /// Why vectors could not be forged.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

@@ -195,3 +195,23 @@ impl Algorithm for HalfStep {
         self.rule.load(input)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Spec 01, check 8.
+    #[test]
+    fn a_constant_gradient_gives_one_minus_beta_to_the_power_of_the_step() {
+        for beta in [0.0f32, 0.5, 0.9, 0.99] {
+            let mut momentum = Momentum { beta, values: vec![0.0; 2] };
+            for t in 0..200 {
+                let mut gradient = [3.0, -7.0];
+                momentum.absorb(&mut gradient, |_, m| m);
+                let factor = 1.0 - f64::from(beta).powi(t + 1);
+                assert!((f64::from(gradient[0]) - 3.0 * factor).abs() < 1e-4, "β = {beta}, {t}");
+                assert!((f64::from(gradient[1]) + 7.0 * factor).abs() < 1e-4, "β = {beta}, {t}");
+            }
+        }
+    }
+}

@@ -125,3 +125,39 @@ impl Algorithm for Learn {
         self.rule.load(input)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::algorithm::{Role, Setup};
+    use phalanx_robust::registry::find;
+    use phalanx_robust::{Args, Population, RULES, Value};
+    use std::collections::BTreeMap;
+
+    fn learn(given: &[(&str, &str)]) -> Box<dyn Algorithm> {
+        let given: BTreeMap<String, Value> =
+            given.iter().map(|(k, v)| (k.to_string(), Value::Text(v.to_string()))).collect();
+        let args = Args::check("learn", ENTRY.params, &given).unwrap();
+        let average = find(RULES, "average").unwrap();
+        let rule = (average.build.build)(&Args::default(), Population::new(3, 0).unwrap()).unwrap();
+        let setup = Setup { args: &args, rule, init: vec![0.0], role: Role::Peer, collected: 3 };
+        (ENTRY.build.build)(setup).unwrap()
+    }
+
+    // Spec 03, section 3.1: N(t) = ⌈log2 t⌉ for t = 1, 2, …, then one exchange of models.
+    #[test]
+    fn gradients_are_exchanged_log2_t_times() {
+        let learn = learn(&[]);
+        for t in 1..2000u32 {
+            let expected = f64::from(t).log2().ceil() as u16;
+            assert_eq!(learn.phases(Round(t - 1)), expected + 1, "t = {t}");
+        }
+    }
+
+    #[test]
+    fn the_last_phase_carries_models_and_the_others_gradients() {
+        let learn = learn(&[("gradient-rounds", "one")]);
+        assert_eq!(learn.cargo(Turn::new(5, 0)), Cargo::Gradients);
+        assert_eq!(learn.cargo(Turn::new(5, 1)), Cargo::HalfSteps { step: 0.1 });
+    }
+}

@@ -39,3 +39,41 @@ impl Schedule {
         self.first / (f64::from(t) / self.half_decay + 1.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schedule(first: f64, period: u32, half_decay: f64) -> Schedule {
+        Schedule { first, period, half_decay }
+    }
+
+    // Spec 01, section 7.
+    #[test]
+    fn the_mnist_table() {
+        let schedule = schedule(0.75, 50, 50.0);
+        let table = [
+            0.75, 0.375, 0.25, 0.1875, 0.15, 0.125, 0.10714, 0.09375, 0.08333, 0.075, 0.06818,
+            0.0625,
+        ];
+        for (step, expected) in table.iter().enumerate() {
+            for round in [50 * step as u32, 50 * step as u32 + 49] {
+                assert!((schedule.step(Round(round)) - expected).abs() < 5e-6, "round {round}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_cifar_table() {
+        let schedule = schedule(0.5, 1500, 167.0);
+        assert!((0..1500).all(|round| schedule.step(Round(round)) == 0.5));
+        assert!((schedule.step(Round(1500)) - 0.05009).abs() < 5e-6);
+        assert!((schedule.step(Round(1999)) - 0.05009).abs() < 5e-6);
+    }
+
+    #[test]
+    fn without_a_period_it_is_constant() {
+        let schedule = schedule(0.1, 0, 1.0);
+        assert_eq!(schedule.step(Round(u32::MAX)), 0.1);
+    }
+}

@@ -43,7 +43,10 @@ impl Scale {
         }
         // Zero belongs to a quantity that cannot be negative and comes near it.
         let from = if least > 0.0 && least < greatest * 0.5 { 0.0 } else { least };
-        Self::linear((from, greatest), pixels)
+        // Up to the next tick, so that no curve runs along the edge.
+        let step = nice_step(greatest / 5.0 - from / 5.0);
+        let to = (greatest / step - 1e-9).ceil() * step;
+        Self::linear((from, if to.is_finite() { to } else { greatest }), pixels)
     }
 
     /// Where a value lies; `None` for one that has no place.

@@ -12,10 +12,10 @@ pub(crate) const LINES_MAX: usize = STYLES;
 const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 370.0;
 const LEFT: f64 = 56.0;
-const RIGHT: f64 = 478.0;
+const RIGHT: f64 = 446.0;
 const TOP: f64 = 44.0;
 const BOTTOM: f64 = 322.0;
-const LABEL_X: f64 = 496.0;
+const LABEL_X: f64 = 464.0;
 const LABEL_HEIGHT: f64 = 35.0;
 
 /// One line of a chart.
@@ -118,7 +118,7 @@ impl Chart {
         svg.text_within((LABEL_X, label.y), &class, (&series.name, room));
         let last = series.points.last().map(|point| self.unit.write(point.spread.mean));
         let text = series.note.clone().or(last).unwrap_or_else(|| "no value".into());
-        svg.text_within((LABEL_X, label.y + 15.0), "small soft", (&text, room * 1.08));
+        svg.text_within((LABEL_X, label.y + 15.0), "small soft", (&text, room));
     }
 }
 

@@ -100,7 +100,8 @@ impl Heard {
             let is_hub = self.has_hub && column.end == self.byzantine.len();
             let name = if is_hub { "hub".into() } else { column.start.to_string() };
             let class = if byzantine { "mid small strong f1" } else { "mid small soft" };
-            if labelled(c, cell) || is_hub {
+            let room = if column.start < 10 { cell } else { cell - 2.0 };
+            if labelled(c, room) || is_hub {
                 svg.text((x + cell / 2.0 - 0.5, top - 8.0), class, &name);
             }
             if byzantine {

@@ -10,6 +10,7 @@ use crate::number::Unit;
 use crate::read::Arm;
 use crate::spread::{CurvePoint, Pick, score_names};
 use crate::svg::Svg;
+use crate::text::capitalised;
 use curves::{Chart, LINES_MAX, Series, thinning};
 use dots::{Dots, ROWS_MAX, Row};
 pub(crate) use heard::Heard;
@@ -33,11 +34,17 @@ pub(crate) struct Figure {
 /// The figures of some arms of one experiment, in reading order.
 pub(crate) fn figures(arms: &[Arm<'_>]) -> Vec<Figure> {
     let mut figures = Vec::new();
-    for (place, score) in score_names(arms).iter().enumerate() {
-        figures.extend(score_figures(arms, score, place == 0));
+    if let Some(score) = score_names(arms).first() {
+        figures.extend(score_figures(arms, score, true));
     }
     figures.extend(loss_figure(arms));
     figures
+}
+
+/// The same for the scores that are not the first to look at.
+pub(crate) fn more_figures(arms: &[Arm<'_>]) -> Vec<Figure> {
+    let others = score_names(arms).into_iter().skip(1);
+    others.flat_map(|score| score_figures(arms, &score, false)).collect()
 }
 
 /// Who heard whom, for the first seed of the first arms.
@@ -46,11 +53,7 @@ pub(crate) fn heard_figures(arms: &[Arm<'_>]) -> Vec<Figure> {
         let summary = &arm.runs.first()?.summary;
         let heard = Heard::of(summary)?;
         let (nodes, heard_of) = heard.byzantine_share();
-        let mut caption = format!(
-            "Row: an honest node; column: a sender; the darker, the more of the row's exchanges \
-             had that sender's vector among those collected (a node always hears itself). Seed {}.",
-            summary.seed
-        );
+        let mut caption = format!("Seed {}.", summary.seed);
         if nodes > 0.0 {
             caption.push_str(&format!(
                 " Byzantine senders, marked, are {:.1} % of the nodes and {:.1} % of what was \
@@ -324,9 +327,4 @@ pub(crate) fn file_stem(name: &str) -> String {
     let safe = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
     let stem: String = name.chars().take(80).map(safe).collect();
     stem.trim_start_matches('.').to_owned()
-}
-
-fn capitalised(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::figure::{Figure, figures, heard_figures};
+use crate::figure::{Figure, figures, heard_figures, more_figures};
 use crate::folder::{FIGURES, FolderError, REPORT, SUMMARY, io};
 use crate::number;
 use crate::read::{Arm, LoadedRun, arms, load, unfinished};
@@ -22,19 +22,16 @@ use crate::table::Grid;
 pub fn write_report(folder: &Path) -> Result<PathBuf, FolderError> {
     let runs = load(&[folder.into()])?;
     let arms = arms(&runs);
-    let (curves, heard) = (figures(&arms), heard_figures(&arms));
-    write_files(folder, curves.iter().chain(&heard))?;
+    let all = Figures::of(&arms);
+    write_files(folder, &all)?;
     if !folder.join(SUMMARY).is_file() {
         for run in &runs {
             write_run_figures(run)?;
         }
     }
-    let page = page(
-        &Source { arms: &arms, runs: &runs, left_out: unfinished(folder)? },
-        (&curves, &heard),
-    );
+    let source = Source { arms: &arms, runs: &runs, left_out: unfinished(folder)? };
     let path = folder.join(REPORT);
-    write(&path, &page.into_string())?;
+    write(&path, &page(&source, &all).into_string())?;
     Ok(path)
 }
 
@@ -48,18 +45,14 @@ pub fn write_figures(run: &Path) -> Result<Vec<PathBuf>, FolderError> {
 
 fn write_run_figures(run: &LoadedRun) -> Result<Vec<PathBuf>, FolderError> {
     let arms = arms(std::slice::from_ref(run));
-    let (curves, heard) = (figures(&arms), heard_figures(&arms));
-    write_files(&run.folder, curves.iter().chain(&heard))
+    write_files(&run.folder, &Figures::of(&arms))
 }
 
-fn write_files<'a>(
-    folder: &Path,
-    figures: impl Iterator<Item = &'a Figure>,
-) -> Result<Vec<PathBuf>, FolderError> {
+fn write_files(folder: &Path, figures: &Figures) -> Result<Vec<PathBuf>, FolderError> {
     let folder = folder.join(FIGURES);
     std::fs::create_dir_all(&folder).map_err(|source| io(&folder, source))?;
     let mut paths: Vec<PathBuf> = Vec::new();
-    for figure in figures {
+    for figure in figures.main.iter().chain(&figures.more).chain(&figures.heard) {
         // Two arms may differ only in letters that a file name cannot have.
         let names = (1..).map(|place| match place {
             1 => figure.stem.clone(),
@@ -86,6 +79,19 @@ fn write(path: &Path, text: &str) -> Result<(), FolderError> {
     std::fs::rename(&beside, path).map_err(|source| io(path, source))
 }
 
+/// All figures, by where they stand on the page.
+struct Figures {
+    main: Vec<Figure>,
+    more: Vec<Figure>,
+    heard: Vec<Figure>,
+}
+
+impl Figures {
+    fn of(arms: &[Arm<'_>]) -> Self {
+        Self { main: figures(arms), more: more_figures(arms), heard: heard_figures(arms) }
+    }
+}
+
 /// What a page is made from.
 struct Source<'a> {
     arms: &'a [Arm<'a>],
@@ -93,7 +99,7 @@ struct Source<'a> {
     left_out: Vec<PathBuf>,
 }
 
-fn page(source: &Source<'_>, (curves, heard): (&[Figure], &[Figure])) -> Markup {
+fn page(source: &Source<'_>, figures: &Figures) -> Markup {
     let title = source.runs.first().map_or("", |run| run.summary.experiment.as_str());
     html! {
         (DOCTYPE)
@@ -117,10 +123,16 @@ fn page(source: &Source<'_>, (curves, heard): (&[Figure], &[Figure])) -> Markup 
                     section {
                         h2 { "Results" }
                         (results(source.arms))
-                        div.figures { @for figure in curves { (shown(figure)) } }
+                        div.figures { @for figure in &figures.main { (shown(figure)) } }
+                        @if !figures.more.is_empty() {
+                            details {
+                                summary { "Other scores over rounds" }
+                                div.figures { @for figure in &figures.more { (shown(figure)) } }
+                            }
+                        }
                     }
                     (traffic(source.arms))
-                    (who_heard_whom(source, heard))
+                    (who_heard_whom(source, &figures.heard))
                     (settings::sections(source.arms))
                     (settings::replay(source.arms))
                     (not_measured(source))
@@ -275,6 +287,7 @@ fn who_heard_whom(source: &Source<'_>, heard: &[Figure]) -> Markup {
         @if !heard.is_empty() {
             section {
                 h2 { "Who heard whom" }
+                p.lead { "Row: an honest node. Column: a sender. The darker, the more of the row’s exchanges had that sender’s vector among those collected; a node always hears itself." }
                 div.figures { @for figure in heard { (shown(figure)) } }
                 @if source.arms.len() > heard.len() {
                     p.note { (heard.len()) " of " (source.arms.len()) " arms; each run folder has its own." }

@@ -40,43 +40,46 @@ pub(crate) fn sentence(arms: &[Arm<'_>]) -> String {
     };
     let ranking = ranking(arms, &score);
     let (attacked, free): (Vec<_>, Vec<_>) = ranking.iter().partition(|r| is_attacked(r.arm));
-    let mut clauses = Vec::new();
+    let mut clauses: Vec<String> = Vec::new();
     for (group, is_attack) in [(&attacked, true), (&free, false)] {
         let (Some(best), Some(last)) = (group.first(), group.last()) else { continue };
         let setting = match (is_attack, attack_words(arms)) {
-            (true, Some(attack)) => format!("Under {attack}, "),
-            (true, None) => "Under attack, ".into(),
-            (false, _) => "Without attack, ".into(),
+            (true, Some(attack)) => format!("under {attack}"),
+            (true, None) => "under attack".into(),
+            (false, _) => "without attack".into(),
         };
-        let mut clause = format!("{setting}{}", ends(best, &score, true));
-        if group.len() > 1 {
-            let others = if group.len() == 2 { "" } else { ", the last of them," };
-            let count =
-                if group.len() > 2 { format!(" (best of {})", group.len()) } else { String::new() };
-            clause.push_str(&format!("{count}; {}{others} {}", last.arm.name, at(last, &score)));
+        let subject = if clauses.is_empty() { " the worst honest node ends" } else { "" };
+        let mut clause = format!("{setting},{subject} {}", at(best, &score, clauses.is_empty()));
+        match group.len() {
+            1 => {}
+            2 => clause.push_str(&format!(" and {}", at(last, &score, false))),
+            n => clause.push_str(&format!(
+                ", the best of {n} arms, and {}, the last of them",
+                at(last, &score, false)
+            )),
         }
-        clauses.push(format!("{clause}."));
+        clauses.push(clause);
     }
-    clauses.push(unfinished(arms));
-    clauses.retain(|clause| !clause.is_empty());
-    clauses.join(" ")
+    let first = match clauses.is_empty() {
+        true => String::new(),
+        false => crate::text::capitalised(&clauses.join("; ")) + ".",
+    };
+    [first, unfinished(arms)].join(" ").trim().into()
 }
 
-fn ends(ranked: &Ranked<'_>, score: &str, in_full: bool) -> String {
-    let node = if in_full { "’s worst honest node" } else { "’s" };
-    format!("{}{node} {}", ranked.arm.name, at(ranked, score))
-}
-
-fn at(ranked: &Ranked<'_>, score: &str) -> String {
+/// `at 91.3 % accuracy (± 0.4 over 3 seeds) with monna`.
+fn at(ranked: &Ranked<'_>, score: &str, in_full: bool) -> String {
     let unit = Unit::of(score);
     let value = unit.write(ranked.worst.mean);
-    match ranked.worst.count {
-        1 => format!("ends at {value} {score}"),
-        n => {
-            let spread = unit.digits(ranked.worst.deviation);
-            format!("ends at {value} {score} (± {spread} over {n} seeds)")
-        }
-    }
+    let (name, seeds) = match in_full {
+        true => (format!(" {score}"), format!(" over {} seeds", ranked.worst.count)),
+        false => (String::new(), String::new()),
+    };
+    let spread = match ranked.worst.count {
+        1 => String::new(),
+        _ => format!(" (± {}{seeds})", unit.digits(ranked.worst.deviation)),
+    };
+    format!("at {value}{name}{spread} with {}", ranked.arm.name)
 }
 
 /// The one attack of all attacked arms.
@@ -99,10 +102,20 @@ fn attack_words(arms: &[Arm<'_>]) -> Option<String> {
 
 fn unfinished(arms: &[Arm<'_>]) -> String {
     let stopped: Vec<&Arm<'_>> = arms.iter().filter(|arm| !arm.is_finished()).collect();
-    let clause = |arm: &&Arm<'_>| format!("{}: {}", arm.name, arm.status());
+    let clause = |arm: &&Arm<'_>| {
+        let statuses = arm.statuses().into_iter().filter(|(s, _)| *s != Status::Finished);
+        let words = statuses.map(|(status, count)| match (status, arm.first_failure()) {
+            (Status::Diverged, Some(round)) => {
+                format!("{count} diverged, the first at round {round}")
+            }
+            _ => format!("{count} {}", status.word()),
+        });
+        let words = words.collect::<Vec<_>>().join(", ");
+        let runs = if arm.runs.len() == 1 { "run" } else { "runs" };
+        format!("Of {} {runs} of {}, {words}.", arm.runs.len(), arm.name)
+    };
     match stopped.len() {
-        0 => String::new(),
-        1..=3 => format!("{}.", stopped.iter().map(clause).collect::<Vec<_>>().join("; ")),
+        0..=3 => stopped.iter().map(clause).collect::<Vec<_>>().join(" "),
         count => format!("{count} of {} arms did not finish in every seed.", arms.len()),
     }
 }
@@ -124,7 +137,7 @@ fn score_cards(arms: &[Arm<'_>], score: &str) -> Vec<Card> {
     let card = |what: &str, ranked: &Ranked<'_>| Card {
         what: what.into(),
         value: unit.write(ranked.worst.mean),
-        note: ranked.arm.name.clone(),
+        note: format!("{}, worst node", ranked.arm.name),
     };
     let attacked = || ranking.iter().filter(|r| is_attacked(r.arm));
     let free = ranking.iter().find(|ranked| !is_attacked(ranked.arm));
@@ -137,22 +150,22 @@ fn score_cards(arms: &[Arm<'_>], score: &str) -> Vec<Card> {
         return cards;
     }
     if let Some(best) = attacked().next() {
-        cards.push(card("best worst node under attack", best));
+        cards.push(card("best arm under attack", best));
         if let Some(last) = attacked().next_back().filter(|last| last.arm.name != best.arm.name) {
-            cards.push(card("lowest worst node under attack", last));
+            cards.push(card("weakest arm under attack", last));
         }
         if let Some(free) = free {
-            cards.push(card("worst node without attack", free));
+            cards.push(card("arm without attack", free));
             let gap = free.worst.mean - best.worst.mean;
             let value = match unit {
                 Unit::Share => format!("{:.1} points", gap * 100.0),
                 Unit::Plain => number::plain(gap),
             };
-            let note = format!("{} to {}", free.arm.name, best.arm.name);
+            let note = format!("worst node, {} against {}", best.arm.name, free.arm.name);
             cards.push(Card { what: "cost of the attack".into(), value, note });
         }
     } else if let Some(free) = free {
-        cards.push(card("best worst node", free));
+        cards.push(card("best arm", free));
     }
     cards
 }
@@ -175,7 +188,6 @@ fn setting_cards(arms: &[Arm<'_>]) -> Vec<Card> {
     let count = runs().count();
     let finished = runs().filter(|s| s.status == Status::Finished).count();
     let seeds = range(arms.iter().map(|arm| arm.runs.len() as u64).collect());
-    let plural = if count == 1 { "run" } else { "runs" };
     vec![
         Card {
             what: "nodes".into(),
@@ -186,7 +198,7 @@ fn setting_cards(arms: &[Arm<'_>]) -> Vec<Card> {
         Card {
             what: "runs".into(),
             value: number::count(count as u64),
-            note: format!("{finished} {plural} finished, seeds per arm: {seeds}"),
+            note: format!("{finished} finished; seeds per arm: {seeds}"),
         },
     ]
 }

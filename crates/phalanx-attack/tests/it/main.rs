@@ -1,0 +1,10 @@
+//! Tests of the attacks: formulas, searches, conformance.
+#![expect(clippy::unwrap_used, reason = "what tests build must be buildable")]
+
+mod conformance;
+mod defence;
+mod formulas;
+mod learned;
+mod parameters;
+mod search;
+mod setting;

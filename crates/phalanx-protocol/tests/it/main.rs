@@ -1,0 +1,2 @@
+//! What the machines promise, tested from outside.
+mod direct;

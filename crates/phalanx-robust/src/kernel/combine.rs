@@ -1,0 +1,170 @@
+//! Linear combinations of rows: f64 sums in row order, one pass over memory for all outputs.
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use crate::kernel::lanes::{Kernel, LANES, Machine, Path};
+
+/// Columns of one block: 25 rows of it are 200 KiB, within a second-level cache, so that many
+/// outputs read each row from memory once.
+const BLOCK: usize = 2048;
+/// Groups of lanes whose sums stay in registers.
+const GROUPS: usize = 8;
+const STRIP: usize = GROUPS * LANES;
+/// Products below which threads cost more than they save.
+const LEAST_PARALLEL: usize = 1 << 19;
+
+/// One combination among many: `out = Σ w_i x_i` over the listed rows.
+#[derive(Debug)]
+pub struct Combination<'a> {
+    /// row index and weight, ascending by row, weights not 0
+    pub terms: &'a [(usize, f64)],
+    /// where it goes; length d
+    pub out: &'a mut [f32],
+}
+
+/// `out = Σ w_i x_i` in f64, rows of weight 0 left out (they may hold NaN), in row order.
+///
+/// # Panics
+/// When lengths differ.
+pub fn combine(rows: &[&[f32]], weights: &[f64], out: &mut [f32]) {
+    assert_eq!(rows.len(), weights.len(), "one weight per row");
+    combine_on(Path::best(), rows, Weights::Dense(weights), out);
+}
+
+/// Many combinations of one family of rows at once, column block by column block, so that each
+/// row is read from memory once for all of them. Same bits as [`combine`].
+///
+/// # Panics
+/// When a term names no row, or lengths differ.
+pub fn combine_many(rows: &[&[f32]], combinations: &mut [Combination<'_>]) {
+    combine_many_on(Path::best(), rows, combinations);
+}
+
+pub(super) fn combine_many_on(path: Path, rows: &[&[f32]], combinations: &mut [Combination<'_>]) {
+    let dim = rows.first().map_or(0, |row| row.len());
+    let mut products = 0;
+    for combination in combinations.iter() {
+        assert_eq!(combination.out.len(), dim, "an output is as long as a row");
+        products += combination.terms.len() * dim;
+    }
+    if products < LEAST_PARALLEL {
+        for start in (0..dim).step_by(BLOCK) {
+            let columns = start..(start + BLOCK).min(dim);
+            for Combination { terms, out } in combinations.iter_mut() {
+                let (columns, out) = (columns.clone(), &mut out[columns.clone()]);
+                path.run(Block { rows, weights: Weights::Sparse(terms), columns, out });
+            }
+        }
+        return;
+    }
+    let mut blocks: Vec<Vec<Combination<'_>>> = Vec::new();
+    blocks.resize_with(dim.div_ceil(BLOCK), || Vec::with_capacity(combinations.len()));
+    for Combination { terms, out } in combinations {
+        for (block, out) in blocks.iter_mut().zip(out.chunks_mut(BLOCK)) {
+            block.push(Combination { terms, out });
+        }
+    }
+    blocks.into_par_iter().enumerate().for_each(|(index, block)| {
+        for Combination { terms, out } in block {
+            let columns = index * BLOCK..index * BLOCK + out.len();
+            path.run(Block { rows, weights: Weights::Sparse(terms), columns, out });
+        }
+    });
+}
+
+pub(super) fn combine_on(path: Path, rows: &[&[f32]], weights: Weights<'_>, out: &mut [f32]) {
+    let fill = |(index, out): (usize, &mut [f32])| {
+        let columns = index * BLOCK..index * BLOCK + out.len();
+        path.run(Block { rows, weights, columns, out });
+    };
+    if rows.len() * out.len() < LEAST_PARALLEL {
+        out.chunks_mut(BLOCK).enumerate().for_each(fill);
+    } else {
+        out.par_chunks_mut(BLOCK).enumerate().for_each(fill);
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Weights<'a> {
+    Dense(&'a [f64]),
+    Sparse(&'a [(usize, f64)]),
+}
+
+impl Weights<'_> {
+    fn len(self) -> usize {
+        match self {
+            Self::Dense(weights) => weights.len(),
+            Self::Sparse(terms) => terms.len(),
+        }
+    }
+
+    /// Row and weight of term `index`; a weight of 0 means: leave it out.
+    #[inline(always)]
+    fn term(self, index: usize) -> (usize, f64) {
+        match self {
+            Self::Dense(weights) => (index, weights[index]),
+            Self::Sparse(terms) => terms[index],
+        }
+    }
+}
+
+/// One output over one block of columns.
+struct Block<'a> {
+    rows: &'a [&'a [f32]],
+    weights: Weights<'a>,
+    columns: Range<usize>,
+    out: &'a mut [f32],
+}
+
+impl Kernel for Block<'_> {
+    #[inline(always)]
+    fn run<M: Machine>(self, machine: M) {
+        let Self { rows, weights, columns, out } = self;
+        let mut start = columns.start;
+        let (strips, rest) = out.as_chunks_mut::<STRIP>();
+        for strip in strips {
+            strip_of_groups::<M, GROUPS>(machine, (rows, weights), start, strip.as_chunks_mut().0);
+            start += STRIP;
+        }
+        let (groups, rest) = rest.as_chunks_mut::<LANES>();
+        for group in groups {
+            strip_of_groups::<M, 1>(machine, (rows, weights), start, std::slice::from_mut(group));
+            start += LANES;
+        }
+        let mut sum = machine.splat(0.0);
+        for index in 0..weights.len() {
+            let (row, weight) = weights.term(index);
+            if weight != 0.0 {
+                let value = machine.load_part(&rows[row][start..start + rest.len()]);
+                sum = machine.fma(machine.splat(weight), value, sum);
+            }
+        }
+        let mut padded = [0.0; LANES];
+        machine.store(sum, &mut padded);
+        rest.copy_from_slice(&padded[..rest.len()]);
+    }
+}
+
+#[inline(always)]
+fn strip_of_groups<M: Machine, const G: usize>(
+    machine: M,
+    (rows, weights): (&[&[f32]], Weights<'_>),
+    start: usize,
+    out: &mut [[f32; LANES]],
+) {
+    let mut sums = [machine.splat(0.0); G];
+    for index in 0..weights.len() {
+        let (row, weight) = weights.term(index);
+        if weight != 0.0 {
+            let values = &rows[row][start..start + G * LANES].as_chunks::<LANES>().0[..G];
+            let weight = machine.splat(weight);
+            for group in 0..G {
+                sums[group] = machine.fma(weight, machine.load(&values[group]), sums[group]);
+            }
+        }
+    }
+    for group in 0..G {
+        machine.store(sums[group], &mut out[group]);
+    }
+}

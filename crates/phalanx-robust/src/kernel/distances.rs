@@ -1,0 +1,446 @@
+//! Squared distances and norms: direct differences in f64, tiled so that rows stay in cache.
+//!
+//! A difference of two f32 is exact in f64 unless their exponents lie far apart, so a common
+//! offset costs no accuracy, squares neither overflow nor vanish, and the relative error of a
+//! distance is of the order of 1e-16: the Gram matrix, half the work on paper, loses all digits
+//! where models agree. What a pair's sum looks like depends on d alone: eight lanes over a chunk
+//! of columns, chunks summed within a span, spans summed in order. Tiles, other pairs and threads
+//! have no say in it.
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use crate::geometry::{Geometry, Needs, Pairs};
+use crate::kernel::is_finite;
+use crate::kernel::lanes::{Kernel, LANES, Machine, Path};
+use crate::vectors::Vectors;
+
+/// Columns of one pass over all tiles: 25 rows are 400 KiB, within a second-level cache.
+const CHUNK: usize = 4096;
+/// Columns that one thread takes at least.
+const LEAST_SPAN: usize = 4 * CHUNK;
+/// At most so many spans, which bounds the memory for partial sums.
+const SPANS_MAX: usize = 64;
+/// Most rows on one side of a tile.
+const SIDE: usize = 4;
+
+/// Columns of one span, a function of d alone.
+fn span_of(dim: usize) -> usize {
+    dim.div_ceil(SPANS_MAX).next_multiple_of(CHUNK).max(LEAST_SPAN)
+}
+
+fn chunks_of(span: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    span.clone().step_by(CHUNK).map(move |start| start..(start + CHUNK).min(span.end))
+}
+
+/// Where pair `(i, j)` lies in the lower triangle, in either order.
+fn entry(i: usize, j: usize) -> usize {
+    let (high, low) = if i > j { (i, j) } else { (j, i) };
+    high * (high - 1) / 2 + low
+}
+
+/// Rows whose pairs are computed together: each left one with each right one, or the left ones
+/// with each other when there is no right one.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tile {
+    left: [u32; SIDE],
+    left_count: usize,
+    right: [u32; SIDE],
+    right_count: usize,
+}
+
+impl Tile {
+    fn new(left: &[u32], right: &[u32]) -> Self {
+        let mut tile = Self { left_count: left.len(), right_count: right.len(), ..Self::default() };
+        tile.left[..left.len()].copy_from_slice(left);
+        tile.right[..right.len()].copy_from_slice(right);
+        tile
+    }
+
+    fn run(left: Range<usize>, right: Range<usize>) -> Self {
+        let mut tile = Self { left_count: left.len(), right_count: right.len(), ..Self::default() };
+        left.enumerate().for_each(|(slot, row)| tile.left[slot] = row as u32);
+        right.enumerate().for_each(|(slot, row)| tile.right[slot] = row as u32);
+        tile
+    }
+}
+
+/// Tiles and partial sums, kept between calls so that later ones allocate nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Workspace {
+    tiles: Vec<Tile>,
+    has_norms: bool,
+    partial: Vec<f64>,
+    total: Vec<f64>,
+}
+
+impl Workspace {
+    fn plan_all(&mut self, count: usize, tile: usize) {
+        self.tiles.clear();
+        for start in (0..count).step_by(tile) {
+            let left = start..(start + tile).min(count);
+            let others = (0..start).step_by(tile);
+            self.tiles.extend(others.map(|j| Tile::run(left.clone(), j..j + tile)));
+            if left.len() > 1 {
+                self.tiles.push(Tile::run(left, 0..0));
+            }
+        }
+    }
+
+    fn plan_own(&mut self, count: usize, own: usize) {
+        self.tiles.clear();
+        self.plan_star(own as u32, (0..count).filter(|&i| i != own).map(|i| i as u32));
+    }
+
+    /// `centre` with each of the others.
+    fn plan_star(&mut self, centre: u32, others: impl Iterator<Item = u32>) {
+        let mut right = [0; SIDE];
+        let mut filled = 0;
+        for other in others {
+            right[filled] = other;
+            filled += 1;
+            if filled == SIDE {
+                self.tiles.push(Tile::new(&[centre], &right));
+                filled = 0;
+            }
+        }
+        if filled > 0 {
+            self.tiles.push(Tile::new(&[centre], &right[..filled]));
+        }
+    }
+
+    /// Whole tiles where most of their pairs are asked for, stars elsewhere.
+    fn plan_pairs(&mut self, count: usize, tile: usize, pairs: &[(usize, usize)]) {
+        let mut is_asked = vec![false; count * count];
+        for &(i, j) in pairs.iter().filter(|(i, j)| i != j) {
+            is_asked[i.max(j) * count + i.min(j)] = true;
+        }
+        self.plan_all(count, tile);
+        for tile in std::mem::take(&mut self.tiles) {
+            let left = &tile.left[..tile.left_count];
+            let right = if tile.right_count == 0 { left } else { &tile.right[..tile.right_count] };
+            let asked = |i: u32, j: u32| is_asked[i as usize * count + j as usize];
+            let wanted = |i: u32| right.iter().copied().filter(move |&j| asked(i, j));
+            let rows: usize = left.iter().map(|&i| wanted(i).count()).sum();
+            let size = match tile.right_count {
+                0 => left.len() * (left.len() - 1) / 2,
+                _ => left.len() * right.len(),
+            };
+            if 2 * rows >= size {
+                self.tiles.push(tile);
+                continue;
+            }
+            let tall = left.iter().filter(|&&i| wanted(i).next().is_some()).count();
+            let wide = right.iter().filter(|&&j| left.iter().any(|&i| asked(i, j))).count();
+            if tall <= wide {
+                left.iter().for_each(|&i| self.plan_star(i, wanted(i)));
+            } else {
+                right.iter().for_each(|&j| {
+                    self.plan_star(j, left.iter().copied().filter(|&i| asked(i, j)));
+                });
+            }
+        }
+    }
+
+    /// Leaves in `total` the planned pairs' squared distances, then the norms where asked for.
+    /// Entries that were not planned are 0.
+    fn compute(&mut self, path: Path, rows: &[&[f32]]) {
+        let (count, dim) = (rows.len(), rows[0].len());
+        let entries = count * (count - 1) / 2 + if self.has_norms { count } else { 0 };
+        let span = span_of(dim);
+        let spans = dim.div_ceil(span);
+        self.partial.clear();
+        self.partial.resize(spans * entries, 0.0);
+        self.total.clear();
+        self.total.resize(entries, 0.0);
+        if entries == 0 {
+            return;
+        }
+        let (tiles, has_norms) = (&self.tiles, self.has_norms);
+        let fill = |(index, out): (usize, &mut [f64])| {
+            for columns in chunks_of(index * span..((index + 1) * span).min(dim)) {
+                path.run(ChunkOfTiles { rows, tiles, has_norms, columns, out });
+            }
+        };
+        if spans > 1 {
+            self.partial.par_chunks_mut(entries).enumerate().for_each(fill);
+        } else {
+            self.partial.chunks_mut(entries).enumerate().for_each(fill);
+        }
+        for partial in self.partial.chunks(entries) {
+            self.total.iter_mut().zip(partial).for_each(|(total, partial)| *total += partial);
+        }
+    }
+}
+
+/// Every tile over one chunk of columns, added to `out`.
+struct ChunkOfTiles<'a> {
+    rows: &'a [&'a [f32]],
+    tiles: &'a [Tile],
+    has_norms: bool,
+    columns: Range<usize>,
+    out: &'a mut [f64],
+}
+
+impl Kernel for ChunkOfTiles<'_> {
+    #[inline(always)]
+    fn run<M: Machine>(self, machine: M) {
+        let Self { rows, tiles, has_norms, columns, out } = self;
+        let chunk = |i: u32| &rows[i as usize][columns.clone()];
+        if has_norms {
+            let first = rows.len() * (rows.len() - 1) / 2;
+            for (i, row) in rows.iter().enumerate() {
+                out[first + i] += inner(machine, &row[columns.clone()], &row[columns.clone()]);
+            }
+        }
+        for tile in tiles {
+            let (left, right) = (tile.left.map(chunk), tile.right.map(chunk));
+            match (tile.left_count, tile.right_count) {
+                (4, 4) => rectangle::<M, 4, 4>(machine, (left, right), tile, out),
+                (3, 4) => rectangle::<M, 3, 4>(machine, (left, right), tile, out),
+                (2, 4) => rectangle::<M, 2, 4>(machine, (left, right), tile, out),
+                (1, 4) => rectangle::<M, 1, 4>(machine, (left, right), tile, out),
+                (1, 3) => rectangle::<M, 1, 3>(machine, (left, right), tile, out),
+                (2, 2) => rectangle::<M, 2, 2>(machine, (left, right), tile, out),
+                (1, 2) => rectangle::<M, 1, 2>(machine, (left, right), tile, out),
+                (1, 1) => rectangle::<M, 1, 1>(machine, (left, right), tile, out),
+                (4, 0) => triangle::<M, 4>(machine, left, tile, out),
+                (3, 0) => triangle::<M, 3>(machine, left, tile, out),
+                (2, 0) => triangle::<M, 2>(machine, left, tile, out),
+                shape => unreachable!("no plan makes a tile of shape {shape:?}"),
+            }
+        }
+    }
+}
+
+/// Rows as whole groups of lanes; the common number of groups; what is left over.
+type Groups<'a, const R: usize> = ([&'a [[f32; LANES]]; R], [&'a [f32]; R]);
+
+#[inline(always)]
+fn groups<const R: usize>(rows: [&[f32]; SIDE]) -> Groups<'_, R> {
+    let (mut whole, mut rest) = ([&[][..]; R], [&[][..]; R]);
+    let steps = rows[0].len() / LANES;
+    for i in 0..R {
+        let (chunks, tail) = rows[i].as_chunks::<LANES>();
+        whole[i] = &chunks[..steps];
+        rest[i] = tail;
+    }
+    (whole, rest)
+}
+
+#[inline(always)]
+fn rectangle<M: Machine, const R: usize, const C: usize>(
+    machine: M,
+    (left, right): ([&[f32]; SIDE], [&[f32]; SIDE]),
+    tile: &Tile,
+    out: &mut [f64],
+) {
+    let (a, a_rest) = groups::<R>(left);
+    let (b, b_rest) = groups::<C>(right);
+    let mut sums = [[machine.splat(0.0); C]; R];
+    for k in 0..a[0].len() {
+        let mut row = [machine.splat(0.0); R];
+        for i in 0..R {
+            row[i] = machine.load(&a[i][k]);
+        }
+        for j in 0..C {
+            let other = machine.load(&b[j][k]);
+            for i in 0..R {
+                let difference = machine.sub(row[i], other);
+                sums[i][j] = machine.fma(difference, difference, sums[i][j]);
+            }
+        }
+    }
+    for i in 0..R {
+        for j in 0..C {
+            // Lanes behind the end differ by 0 and add 0, which changes no bit of a sum ≥ 0.
+            let row = machine.load_part(a_rest[i]);
+            let difference = machine.sub(row, machine.load_part(b_rest[j]));
+            let sum = machine.fma(difference, difference, sums[i][j]);
+            out[entry(tile.left[i] as usize, tile.right[j] as usize)] += machine.sum(sum);
+        }
+    }
+}
+
+#[inline(always)]
+fn triangle<M: Machine, const R: usize>(
+    machine: M,
+    left: [&[f32]; SIDE],
+    tile: &Tile,
+    out: &mut [f64],
+) {
+    let (a, rest) = groups::<R>(left);
+    let mut sums = [[machine.splat(0.0); R]; R];
+    for k in 0..a[0].len() {
+        let mut row = [machine.splat(0.0); R];
+        for i in 0..R {
+            row[i] = machine.load(&a[i][k]);
+        }
+        for i in 1..R {
+            for j in 0..i {
+                let difference = machine.sub(row[i], row[j]);
+                sums[i][j] = machine.fma(difference, difference, sums[i][j]);
+            }
+        }
+    }
+    for i in 1..R {
+        for j in 0..i {
+            let row = machine.load_part(rest[i]);
+            let difference = machine.sub(row, machine.load_part(rest[j]));
+            let sum = machine.fma(difference, difference, sums[i][j]);
+            out[entry(tile.left[i] as usize, tile.left[j] as usize)] += machine.sum(sum);
+        }
+    }
+}
+
+/// `Σ a_k b_k` over one chunk, in four independent groups of lanes to hide latency.
+#[inline(always)]
+fn inner<M: Machine>(machine: M, a: &[f32], b: &[f32]) -> f64 {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    let b = &b[..a.len()];
+    let mut sums = [machine.splat(0.0); 4];
+    let whole = a.len() / 4 * 4;
+    for k in (0..whole).step_by(4) {
+        for slot in 0..4 {
+            let (x, y) = (machine.load(&a[k + slot]), machine.load(&b[k + slot]));
+            sums[slot] = machine.fma(x, y, sums[slot]);
+        }
+    }
+    for k in whole..a.len() {
+        sums[0] = machine.fma(machine.load(&a[k]), machine.load(&b[k]), sums[0]);
+    }
+    sums[1] = machine.fma(machine.load_part(a_rest), machine.load_part(b_rest), sums[1]);
+    (machine.sum(sums[0]) + machine.sum(sums[1])) + (machine.sum(sums[2]) + machine.sum(sums[3]))
+}
+
+struct Inner<'a> {
+    a: &'a [f32],
+    b: &'a [f32],
+    out: &'a mut f64,
+}
+
+impl Kernel for Inner<'_> {
+    #[inline(always)]
+    fn run<M: Machine>(self, machine: M) {
+        *self.out += inner(machine, self.a, self.b);
+    }
+}
+
+/// `Σ a_k b_k`.
+///
+/// # Panics
+/// When the lengths differ.
+pub fn dot(a: &[f32], b: &[f32]) -> f64 {
+    assert_eq!(a.len(), b.len(), "vectors of one family have one length");
+    sum_over_spans(a.len(), |columns, out| {
+        Path::best().run(Inner { a: &a[columns.clone()], b: &b[columns], out });
+    })
+}
+
+/// `‖a − b‖²`; `+∞` when the rows cannot be compared. Same bits as in any set of pairs.
+///
+/// # Panics
+/// When the lengths differ.
+pub fn squared_distance(a: &[f32], b: &[f32]) -> f64 {
+    assert_eq!(a.len(), b.len(), "vectors of one family have one length");
+    let tiles = [Tile::new(&[1], &[0])];
+    let sum = sum_over_spans(a.len(), |columns, out| {
+        let out = std::slice::from_mut(out);
+        Path::best().run(ChunkOfTiles {
+            rows: &[a, b],
+            tiles: &tiles,
+            has_norms: false,
+            columns,
+            out,
+        });
+    });
+    comparable(sum)
+}
+
+/// The sum in the order that every function of this file keeps.
+fn sum_over_spans(dim: usize, mut add: impl FnMut(Range<usize>, &mut f64)) -> f64 {
+    let span = span_of(dim);
+    let mut total = 0.0;
+    for start in (0..dim).step_by(span) {
+        let mut partial = 0.0;
+        chunks_of(start..(start + span).min(dim)).for_each(|chunk| add(chunk, &mut partial));
+        total += partial;
+    }
+    total
+}
+
+fn comparable(squared: f64) -> f64 {
+    if squared.is_nan() { f64::INFINITY } else { squared }
+}
+
+/// Squared distances of chosen pairs, each row read from memory once for all of them.
+///
+/// # Shape
+/// `out` has one entry per pair; a pair of a row with itself is 0, or `+∞` if it is not finite.
+///
+/// # Panics
+/// When a pair names no row, or lengths differ.
+pub fn squared_distances(rows: &[&[f32]], pairs: &[(usize, usize)], out: &mut [f64]) {
+    assert_eq!(pairs.len(), out.len(), "one distance per pair");
+    if rows.is_empty() || pairs.is_empty() {
+        assert!(pairs.is_empty(), "a pair of no rows");
+        return;
+    }
+    let path = Path::best();
+    let mut work = Workspace::default();
+    work.plan_pairs(rows.len(), path.tile(), pairs);
+    work.compute(path, rows);
+    for (&(i, j), out) in pairs.iter().zip(out) {
+        *out = match i == j {
+            true if is_finite(rows[i]) => 0.0,
+            true => f64::INFINITY,
+            false => comparable(work.total[entry(i, j)]),
+        };
+    }
+}
+
+/// Fills `out` with what `needs` asks for; rows found not to be finite are marked.
+pub fn geometry(vectors: Vectors<'_>, needs: Needs, work: &mut Workspace, out: &mut Geometry) {
+    geometry_on(Path::best(), vectors, needs, work, out);
+}
+
+pub(super) fn geometry_on(
+    path: Path,
+    vectors: Vectors<'_>,
+    needs: Needs,
+    work: &mut Workspace,
+    out: &mut Geometry,
+) {
+    let (rows, count) = (vectors.rows(), vectors.count());
+    let own = vectors.own_index().unwrap_or(0);
+    match needs.pairs {
+        Pairs::None => work.tiles.clear(),
+        Pairs::Own => work.plan_own(count, own),
+        Pairs::All => work.plan_all(count, path.tile()),
+    }
+    work.has_norms = needs.has_norms;
+    if needs.pairs != Pairs::None || needs.has_norms {
+        work.compute(path, rows);
+    }
+    let is_computed = |i: usize, j: usize| match needs.pairs {
+        Pairs::None => false,
+        Pairs::Own => i == own || j == own,
+        Pairs::All => true,
+    };
+    for i in 0..count {
+        for j in (0..i).filter(|&j| is_computed(i, j)) {
+            out.set_squared_distance((i, j), work.total[entry(i, j)]);
+        }
+        if needs.has_norms {
+            out.set_squared_norm(i, work.total[count * (count - 1) / 2 + i]);
+        }
+    }
+    for i in 0..count {
+        // A finite distance or norm proves a row finite; only the others are looked at again.
+        let is_proven = (needs.has_norms && out.squared_norm(i).is_finite())
+            || (0..count).any(|j| i != j && out.squared_distance(i, j).is_finite());
+        if !is_proven && (needs.has_norms || needs.pairs != Pairs::None) && !is_finite(rows[i]) {
+            out.mark_not_finite(i);
+        }
+    }
+}

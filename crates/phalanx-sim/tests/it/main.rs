@@ -1,0 +1,7 @@
+//! What the simulator promises, tested from outside on a small quadratic population.
+#![expect(clippy::unwrap_used, reason = "a test may unwrap")]
+
+mod determinism;
+mod learning;
+mod network;
+mod toy;
