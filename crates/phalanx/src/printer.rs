@@ -177,12 +177,18 @@ impl Printer {
         let label = painted(self.is_err_coloured, Tone::Bad, "error");
         self.talk(&format!("{label}: {problem}"));
         if let Some(hint) = &problem.hint {
-            self.hint(hint);
+            self.talk_hint(hint);
         }
     }
 
-    /// What a person could do, to stderr, after an empty line.
+    /// What a person could do, to stderr, after an empty line; hidden by `-q`.
     pub fn hint(&mut self, text: impl Display) {
+        if self.wishes.grade >= Grade::Default {
+            self.talk_hint(text);
+        }
+    }
+
+    fn talk_hint(&mut self, text: impl Display) {
         let label = painted(self.is_err_coloured, Tone::Strong, "hint");
         self.talk(&format!("\n{label}: {text}"));
     }

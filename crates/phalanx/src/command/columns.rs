@@ -14,12 +14,32 @@ pub fn columns(rows: &[Vec<String>]) -> String {
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// A heading and a text whose further lines are indented like the first.
+/// Columns that a paragraph may take.
+const LINE: usize = 100;
+
+/// A heading and a text; its lines are kept, long ones are wrapped, all are indented alike.
 pub fn paragraph(heading: &str, width: usize, text: &str) -> String {
-    let mut lines = text.lines().map(str::trim);
-    let first = lines.next().unwrap_or_default();
-    let rest = lines.map(|line| format!("\n{:width$}  {line}", ""));
-    format!("{heading:<width$}  {first}{}", rest.collect::<String>())
+    let room = LINE.saturating_sub(width + 2);
+    let lines: Vec<String> = text.lines().flat_map(|line| wrapped(line.trim(), room)).collect();
+    let indent = format!("\n{:width$}  ", "");
+    format!("{heading:<width$}  {}", lines.join(&indent)).trim_end().to_owned()
+}
+
+fn wrapped(line: &str, room: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in line.split(' ') {
+        let last = lines.last_mut().expect("there is always a line");
+        let length = last.chars().count() + 1 + word.chars().count();
+        if !last.is_empty() && length > room {
+            lines.push(word.into());
+        } else {
+            if !last.is_empty() {
+                last.push(' ');
+            }
+            last.push_str(word);
+        }
+    }
+    lines
 }
 
 /// `1 run`, `3 runs`.

@@ -4,7 +4,7 @@ use phalanx_robust::{Param, ParamKind};
 use serde_json::json;
 
 use crate::command::Verdict;
-use crate::command::columns::{columns, paragraph};
+use crate::command::columns::paragraph;
 use crate::experiment::{Kind, Listed, Registries};
 use crate::printer::{Printer, Tone};
 use crate::problem::Problem;
@@ -72,7 +72,8 @@ impl Explain {
 
 fn show(printer: &mut Printer, listed: &Listed) {
     let title = printer.paint(Tone::Strong, listed.name);
-    printer.result(format!("{title} ({})\n{}\n", listed.kind.word(), listed.summary));
+    let summary = paragraph("", 0, listed.summary);
+    printer.result(format!("{title} ({})\n{}\n", listed.kind.word(), summary.trim_start()));
     let width = listed.facts.iter().map(|(heading, _)| heading.len()).max().unwrap_or(0);
     let width = width.max("source".len());
     for (heading, text) in &listed.facts {
@@ -83,14 +84,11 @@ fn show(printer: &mut Printer, listed: &Listed) {
         return printer.result("\nparameters: none");
     }
     printer.result("\nparameters");
-    let rows: Vec<Vec<String>> = listed
-        .params
-        .iter()
-        .map(|param| {
-            vec![format!("  {}", param.name), kind(param), default(param), param.summary.into()]
-        })
-        .collect();
-    printer.result(columns(&rows));
+    let width = 2 + listed.params.iter().map(|param| param.name.len()).max().unwrap_or(0);
+    for param in listed.params {
+        let text = format!("{}, {}\n{}", kind(param), default(param), param.summary);
+        printer.result(paragraph(&format!("  {}", param.name), width, &text));
+    }
 }
 
 /// Type and range in words.
@@ -99,7 +97,7 @@ fn kind(param: &Param) -> String {
         ParamKind::Integer { min, max, .. } => format!("whole number, {min} to {max}"),
         ParamKind::Number { min, max, .. } => format!("number, {} to {}", short(min), short(max)),
         ParamKind::Flag { .. } => "true or false".into(),
-        ParamKind::Choice { choices, .. } => choices.join(" | "),
+        ParamKind::Choice { choices, .. } => format!("one of {}", choices.join(", ")),
         ParamKind::Text { .. } => "text".into(),
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use crate::command::Verdict;
-use crate::command::columns::columns;
+use crate::command::columns::paragraph;
 use crate::experiment::{Kind, Registries};
 use crate::printer::{Printer, Tone};
 use crate::problem::Problem;
@@ -78,11 +78,10 @@ fn show(printer: &mut Printer, kind: &str, rows: Vec<(String, String)>) {
         }
         return;
     }
-    let cells: Vec<Vec<String>> =
-        rows.iter().map(|(name, summary)| vec![name.clone(), summary.clone()]).collect();
-    let text = columns(&cells);
-    for (line, (name, _)) in text.lines().zip(&rows) {
-        let rest = line.strip_prefix(name.as_str()).unwrap_or_default();
+    let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    for (name, summary) in &rows {
+        let text = paragraph(name, width, summary);
+        let rest = text.strip_prefix(name.as_str()).unwrap_or_default();
         let name = printer.paint(Tone::Strong, name);
         printer.result(format!("{name}{rest}"));
     }

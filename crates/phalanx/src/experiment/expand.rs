@@ -217,22 +217,22 @@ fn arms(
     let mut base = table.clone();
     let listed = base.remove("arm");
     let sweep = base.remove("sweep");
-    let points = points(sweep.as_ref(), settings)?;
+    let shared = points(vec![Point::default()], sweep.as_ref(), settings)?;
     let arms = match &listed {
-        Some(item) => item.list("arm")?.iter().map(read_arm).collect::<Result<_, _>>()?,
-        None => vec![(None, BTreeMap::new(), None)],
+        Some(item) => item.list("arm")?.iter().map(ArmTable::read).collect::<Result<_, _>>()?,
+        None => vec![ArmTable::default()],
     };
     if arms.is_empty() {
         return Err(Problem::new("there is no arm to run"));
     }
-    if arms.len().saturating_mul(points.len()) > RUNS_MAX {
-        let problem = Problem::new(format!("arms × sweep are more than `{RUNS_MAX}` runs"));
-        return Err(problem.hint("split the sweep into several files"));
-    }
     let mut names = BTreeSet::new();
     let mut sources = Vec::new();
-    for (name, set, expect) in &arms {
-        for point in &points {
+    for ArmTable { name, set, sweep: own, expect } in &arms {
+        for point in &points(shared.clone(), own.as_ref(), settings)? {
+            if sources.len() >= RUNS_MAX {
+                let problem = Problem::new(format!("arms × sweep are more than `{RUNS_MAX}` runs"));
+                return Err(problem.hint("split the sweep into several files"));
+            }
             let mut table = base.clone();
             apply(&mut table, set, known)?;
             apply(&mut table, &point.set, known)?;
@@ -264,24 +264,34 @@ fn full_name(arm: Option<&String>, label: &str, table: &Table) -> String {
     }
 }
 
-type Read = (Option<String>, BTreeMap<String, Item>, Option<Item>);
+/// One `[[arm]]`, or what stands for it in a file without any.
+#[derive(Default)]
+struct ArmTable {
+    name: Option<String>,
+    set: BTreeMap<String, Item>,
+    sweep: Option<Item>,
+    expect: Option<Item>,
+}
 
-fn read_arm(item: &Item) -> Result<Read, Problem> {
-    let table = item.table("arm")?;
-    document::only(table, &["name", "set", "expect"], "of an arm")?;
-    let Some(name) = table.get("name") else {
-        let problem = Problem::new("an arm has no `name`").at(&item.origin);
-        return Err(problem.hint("for example `[[arm]]` and below it `name = \"attack-free\"`"));
-    };
-    let text = name.text("arm.name")?;
-    if text.trim().is_empty() {
-        return Err(Problem::new("an arm's name is empty").at(&name.origin));
+impl ArmTable {
+    fn read(item: &Item) -> Result<Self, Problem> {
+        let table = item.table("arm")?;
+        document::only(table, &["name", "set", "sweep", "expect"], "of an arm")?;
+        let Some(name) = table.get("name") else {
+            let problem = Problem::new("an arm has no `name`").at(&item.origin);
+            return Err(problem.hint("for example `[[arm]]` and below it `name = \"monna\"`"));
+        };
+        let text = name.text("arm.name")?;
+        if text.trim().is_empty() {
+            return Err(Problem::new("an arm's name is empty").at(&name.origin));
+        }
+        let set = match table.get("set") {
+            Some(set) => checked_keys(set.table("set")?, "set")?,
+            None => BTreeMap::new(),
+        };
+        let (sweep, expect) = (table.get("sweep").cloned(), table.get("expect").cloned());
+        Ok(Self { name: Some(text.into()), set, sweep, expect })
     }
-    let set = match table.get("set") {
-        Some(set) => checked_keys(set.table("set")?, "set")?,
-        None => BTreeMap::new(),
-    };
-    Ok((Some(text.into()), set, table.get("expect").cloned()))
 }
 
 fn checked_keys(table: &Table, what: &str) -> Result<BTreeMap<String, Item>, Problem> {
@@ -304,8 +314,12 @@ struct Point {
     set: BTreeMap<String, Item>,
 }
 
-fn points(sweep: Option<&Item>, settings: &[(String, Item)]) -> Result<Vec<Point>, Problem> {
-    let mut points = vec![Point::default()];
+/// The given points times the lists of one sweep.
+fn points(
+    mut points: Vec<Point>,
+    sweep: Option<&Item>,
+    settings: &[(String, Item)],
+) -> Result<Vec<Point>, Problem> {
     let Some(sweep) = sweep else { return Ok(points) };
     for (key, item) in &checked_keys(sweep.table("sweep")?, "sweep")? {
         if let Shape::Table(_) = item.kind {
@@ -339,7 +353,8 @@ impl Point {
             brief if brief.is_empty() => "none".into(),
             brief => brief,
         };
-        let part = if last == "name" { brief } else { format!("{last}={brief}") };
+        let names_itself = matches!(&value.kind, Shape::Table(table) if table.contains_key("name"));
+        let part = if last == "name" || names_itself { brief } else { format!("{last}={brief}") };
         let mut point = self.clone();
         if !point.label.is_empty() {
             point.label.push('-');

@@ -369,7 +369,8 @@ impl<'a> Resolver<'a> {
         ));
         let collected = |f: usize| if run.collected == n { n } else { n - f };
         let largest = (0..f).rev().find(|f| holds(collected(*f), *f).is_ok());
-        let problem = problem.at(&self.table["population"].origin);
+        let place = document::get(self.table, "population.f").unwrap_or(&self.table["population"]);
+        let problem = problem.at(&place.origin);
         Err(match largest {
             Some(largest) => {
                 problem.hint(format!("with `n = {n}` at most `f = {largest}` will do"))
