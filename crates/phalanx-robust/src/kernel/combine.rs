@@ -132,7 +132,8 @@ impl Kernel for Block<'_> {
             strip_of_groups::<M, 1>(machine, (rows, weights), start, std::slice::from_mut(group));
             start += LANES;
         }
-        let mut sum = machine.splat(0.0);
+        // −0 is the neutral element: a combination of −0 alone stays −0.
+        let mut sum = machine.splat(-0.0);
         for index in 0..weights.len() {
             let (row, weight) = weights.term(index);
             if weight != 0.0 {
@@ -153,7 +154,7 @@ fn strip_of_groups<M: Machine, const G: usize>(
     start: usize,
     out: &mut [[f32; LANES]],
 ) {
-    let mut sums = [machine.splat(0.0); G];
+    let mut sums = [machine.splat(-0.0); G];
     for index in 0..weights.len() {
         let (row, weight) = weights.term(index);
         if weight != 0.0 {

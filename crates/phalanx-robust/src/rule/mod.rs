@@ -7,8 +7,10 @@ use crate::state::{StateError, StateReader, StateWriter};
 use crate::vectors::{ShapeError, Vectors};
 
 mod average;
+mod bulyan;
 mod coordinate_wise;
 mod coordinate_wise_median;
+mod fltrust;
 mod meamed;
 mod nearest_neighbor_averaging;
 mod phocas;
@@ -18,7 +20,9 @@ mod trimmed_midpoint;
 /// Every rule that an experiment file can name.
 pub const RULES: &[Entry<Rule>] = &[
     average::ENTRY,
+    bulyan::ENTRY,
     coordinate_wise_median::ENTRY,
+    fltrust::ENTRY,
     meamed::ENTRY,
     nearest_neighbor_averaging::ENTRY,
     phocas::ENTRY,
