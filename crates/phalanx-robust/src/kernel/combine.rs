@@ -132,7 +132,6 @@ impl Kernel for Block<'_> {
             strip_of_groups::<M, 1>(machine, (rows, weights), start, std::slice::from_mut(group));
             start += LANES;
         }
-        // −0 is the neutral element: a combination of −0 alone stays −0.
         let mut sum = machine.splat(-0.0);
         for index in 0..weights.len() {
             let (row, weight) = weights.term(index);
@@ -154,6 +153,7 @@ fn strip_of_groups<M: Machine, const G: usize>(
     start: usize,
     out: &mut [[f32; LANES]],
 ) {
+    // −0 is what changes no term: a sum from +0 would lose the sign of −0.
     let mut sums = [machine.splat(-0.0); G];
     for index in 0..weights.len() {
         let (row, weight) = weights.term(index);

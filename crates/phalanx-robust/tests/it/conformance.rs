@@ -56,15 +56,20 @@ fn promises(subject: Subject, promise: Promise) -> bool {
     !EXCEPTIONS.iter().any(|(who, what, _)| *who == name && *what == promise)
 }
 
-/// Runs a property on many cases of every entry that makes the promise.
+/// Runs a property on many cases of every entry that makes the promise; all that break it are
+/// named.
 fn for_all(cases: u32, promise: Promise, property: fn(Subject, Case) -> Result<(), String>) {
+    let mut broken = Vec::new();
     for subject in Subject::all().into_iter().filter(|subject| promises(*subject, promise)) {
         let config = Config { cases, failure_persistence: None, ..Config::default() };
         let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
         let mut runner = TestRunner::new_with_rng(config, rng);
         let run = |case| property(subject, case).map_err(TestCaseError::fail);
-        runner.run(&case(), run).unwrap_or_else(|error| panic!("{subject}: {error}"));
+        if let Err(error) = runner.run(&case(), run) {
+            broken.push(format!("{subject}: {error}"));
+        }
     }
+    assert!(broken.is_empty(), "{promise:?} is broken:\n{}", broken.join("\n"));
 }
 
 fn with_family(
