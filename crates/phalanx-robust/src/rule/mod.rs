@@ -10,6 +10,7 @@ mod average;
 mod bulyan;
 mod coordinate_wise;
 mod coordinate_wise_median;
+mod dnc;
 mod fltrust;
 mod meamed;
 mod nearest_neighbor_averaging;
@@ -22,6 +23,7 @@ pub const RULES: &[Entry<Rule>] = &[
     average::ENTRY,
     bulyan::ENTRY,
     coordinate_wise_median::ENTRY,
+    dnc::ENTRY,
     fltrust::ENTRY,
     meamed::ENTRY,
     nearest_neighbor_averaging::ENTRY,

@@ -30,6 +30,7 @@ const EXCEPTIONS: &[(&str, Promise, &str)] = &[
     ("average", Promise::Finite, "it has no robustness at all"),
     ("average", Promise::Near, "it has no robustness at all"),
     ("bulyan", Promise::Permutation, "its last choices are among equals, which go by index"),
+    ("dnc", Promise::Near, "a sample sees one direction, and rows may lie far along others"),
     ("fltrust", Promise::Near, "trusts every vector within a right angle of the own one"),
     ("fltrust", Promise::Translation, "compares directions seen from the origin"),
     ("bucketing+trimmed-mean", Promise::Permutation, "the permutation is drawn by index"),
@@ -44,6 +45,7 @@ const EXCEPTIONS: &[(&str, Promise, &str)] = &[
 const MEAN_WITHOUT_FAULTS: &[&str] = &[
     "average",
     "bulyan",
+    "dnc",
     "trimmed-mean",
     "meamed",
     "phocas",
