@@ -75,7 +75,7 @@ fn fltrust_by_hand() {
 #[test]
 fn divide_and_conquer_by_hand() {
     let rows: [&[f32]; 5] = [&[0.0, 0.0], &[1.0, 0.0], &[0.0, 1.0], &[9.0, 9.0], &[-3.0, -3.0]];
-    let mut on = |f| family(&rows).aggregate(&mut *build_rule(rule("dnc"), 5, f, &[])).unwrap();
+    let on = |f| family(&rows).aggregate(&mut *build_rule(rule("dnc"), 5, f, &[])).unwrap();
     assert_eq!(on(1), [-0.5, -0.5]);
     assert_eq!(on(2), [1.0f32 / 3.0; 2]);
 }
