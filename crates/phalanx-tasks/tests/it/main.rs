@@ -8,6 +8,7 @@ mod conformance;
 mod digits;
 mod idx;
 mod loaders;
+mod model;
 mod partitions;
 mod population;
 mod quadratic;

@@ -1,0 +1,283 @@
+//! Stride-1 convolution as a matrix product over unrolled windows, channels last.
+//!
+//! Images are pixel by pixel with all channels of a pixel adjacent, so that one line of a
+//! window is one contiguous run; padding, where there is any, is part of the image.
+use super::elementwise::{add_channel_sums, widened};
+use super::matrix::{Layout, View, ViewMut, Write, multiply};
+use super::workspace::{grown, held};
+
+/// Where a convolution lies in the flat parameters (weights out × in × k × k, then the bias)
+/// and what it reads.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Convolution {
+    pub(super) in_channels: usize,
+    pub(super) out_channels: usize,
+    pub(super) kernel: usize,
+    /// side of the image it reads, padding included
+    pub(super) in_side: usize,
+    pub(super) offset: usize,
+}
+
+/// One convolution's weights as the products want them, and the sums of its gradient.
+#[derive(Debug, Default)]
+pub(super) struct Kernel {
+    // window × out
+    forward: Vec<f32>,
+    // out × window
+    backward: Vec<f32>,
+    // out × window
+    gradient: Vec<f32>,
+    bias_sums: Vec<f64>,
+}
+
+impl Kernel {
+    pub(super) fn bytes(&self) -> u64 {
+        held(&self.forward) + held(&self.backward) + held(&self.gradient) + held(&self.bias_sums)
+    }
+
+    pub(super) fn bias_sums(&mut self) -> &mut [f64] {
+        &mut self.bias_sums
+    }
+}
+
+impl Convolution {
+    pub(super) const fn out_side(self) -> usize {
+        self.in_side - self.kernel + 1
+    }
+
+    pub(super) const fn window(self) -> usize {
+        self.kernel * self.kernel * self.in_channels
+    }
+
+    /// Numbers per image read.
+    pub(super) const fn in_len(self) -> usize {
+        self.in_side * self.in_side * self.in_channels
+    }
+
+    /// Numbers per image written.
+    pub(super) const fn out_len(self) -> usize {
+        self.out_side() * self.out_side() * self.out_channels
+    }
+
+    /// Numbers per image unrolled.
+    pub(super) const fn rows_len(self) -> usize {
+        self.out_side() * self.out_side() * self.window()
+    }
+
+    const fn bias_offset(self) -> usize {
+        self.offset + self.out_channels * self.window()
+    }
+
+    /// Where the next layer begins.
+    pub(super) const fn end(self) -> usize {
+        self.bias_offset() + self.out_channels
+    }
+
+    pub(super) fn bias(self, params: &[f32]) -> &[f32] {
+        &params[self.bias_offset()..self.end()]
+    }
+
+    // Calls `visit` with the index of each weight as stored and its place (out, in window).
+    fn each_weight(self, mut visit: impl FnMut(usize, usize, usize)) {
+        let area = self.kernel * self.kernel;
+        let mut stored = 0;
+        for out in 0..self.out_channels {
+            for channel in 0..self.in_channels {
+                for tap in 0..area {
+                    visit(stored, out, tap * self.in_channels + channel);
+                    stored += 1;
+                }
+            }
+        }
+    }
+
+    /// Prepares [`Convolution::forward`].
+    pub(super) fn load_forward(self, params: &[f32], kernel: &mut Kernel) {
+        let weights = &params[self.offset..self.bias_offset()];
+        let to = grown(&mut kernel.forward, weights.len());
+        self.each_weight(|stored, out, tap| to[tap * self.out_channels + out] = weights[stored]);
+    }
+
+    /// Prepares the backward passes; clears the sums.
+    pub(super) fn load_backward(self, params: &[f32], kernel: &mut Kernel) {
+        let weights = &params[self.offset..self.bias_offset()];
+        let to = grown(&mut kernel.backward, weights.len());
+        self.each_weight(|stored, out, tap| to[out * self.window() + tap] = weights[stored]);
+        grown(&mut kernel.gradient, weights.len()).fill(0.0);
+        grown(&mut kernel.bias_sums, self.out_channels).fill(0.0);
+    }
+
+    /// Writes the summed gradient in the order of the parameters.
+    pub(super) fn write_gradient(self, kernel: &Kernel, grad: &mut [f32]) {
+        let (weights, bias) =
+            grad[self.offset..self.end()].split_at_mut(self.out_channels * self.window());
+        let from = &kernel.gradient;
+        self.each_weight(|stored, out, tap| weights[stored] = from[tap * self.out_channels + out]);
+        for (out, &sum) in bias.iter_mut().zip(&kernel.bias_sums) {
+            *out = sum as f32;
+        }
+    }
+
+    /// Lays out every window as one row.
+    ///
+    /// # Shape
+    /// `images`: images × in_side² × in; `rows`: (images · out_side²) × window.
+    pub(super) fn unroll(self, images: &[f32], rows: &mut [f32]) {
+        let run = self.kernel * self.in_channels;
+        let line = self.in_side * self.in_channels;
+        let geometry = Geometry { run, line, step: self.in_channels, sides: self.sides() };
+        unroll(geometry, images, rows);
+    }
+
+    /// The reverse of [`Convolution::unroll`]: every pixel receives the sum over its windows.
+    pub(super) fn fold(self, rows: &[f32], images: &mut [f32]) {
+        let run = self.kernel * self.in_channels;
+        let line = self.in_side * self.in_channels;
+        let geometry = Geometry { run, line, step: self.in_channels, sides: self.sides() };
+        fold(geometry, rows, images);
+    }
+
+    fn sides(self) -> (usize, usize) {
+        (self.out_side(), self.kernel)
+    }
+
+    /// Convolves without the bias.
+    ///
+    /// # Shape
+    /// `rows` as unrolled; `out`: (images · out_side²) × out.
+    pub(super) fn forward(self, kernel: &Kernel, rows: &[f32], out: &mut [f32]) {
+        let pixels = out.len() / self.out_channels;
+        let rows = View::new(rows, Layout::row_major(pixels, self.window()));
+        let layout = Layout::row_major(self.window(), self.out_channels);
+        let weights = View::new(&kernel.forward, layout);
+        let to = ViewMut::new(out, Layout::row_major(pixels, self.out_channels));
+        multiply(rows, weights, Write::Replace, to);
+    }
+
+    /// Adds to the weights' part of the gradient.
+    pub(super) fn add_weight_gradient(self, rows: &[f32], slope: &[f32], kernel: &mut Kernel) {
+        let pixels = slope.len() / self.out_channels;
+        let rows = View::new(rows, Layout::row_major(pixels, self.window()));
+        let slope = View::new(slope, Layout::row_major(pixels, self.out_channels));
+        let layout = Layout::row_major(self.window(), self.out_channels);
+        let to = ViewMut::new(&mut kernel.gradient, layout);
+        multiply(rows.transposed(), slope, Write::Add, to);
+    }
+
+    /// Adds to the bias' part of the gradient.
+    pub(super) fn add_bias_gradient(self, slope: &[f32], kernel: &mut Kernel) {
+        add_channel_sums(slope, &mut kernel.bias_sums);
+    }
+
+    /// The gradient with respect to the unrolled windows.
+    pub(super) fn input_gradient(self, kernel: &Kernel, slope: &[f32], rows: &mut [f32]) {
+        let pixels = slope.len() / self.out_channels;
+        let slope = View::new(slope, Layout::row_major(pixels, self.out_channels));
+        let layout = Layout::row_major(self.out_channels, self.window());
+        let weights = View::new(&kernel.backward, layout);
+        let to = ViewMut::new(rows, Layout::row_major(pixels, self.window()));
+        multiply(slope, weights, Write::Replace, to);
+    }
+}
+
+/// Runs and strides of the windows: `sides` are out_side and kernel.
+#[derive(Clone, Copy)]
+struct Geometry {
+    run: usize,
+    line: usize,
+    step: usize,
+    sides: (usize, usize),
+}
+
+impl Geometry {
+    fn in_side(self) -> usize {
+        self.sides.0 + self.sides.1 - 1
+    }
+}
+
+widened! {
+    fn unroll(geometry: Geometry, images: &[f32], rows: &mut [f32]) {
+        // A run of known length is copied in a few instructions instead of a call.
+        match geometry.run {
+            5 => unroll_short::<8>(Geometry { run: 5, ..geometry }, images, rows),
+            9 => unroll_short::<16>(Geometry { run: 9, ..geometry }, images, rows),
+            100 => unroll_runs(Geometry { run: 100, ..geometry }, images, rows),
+            192 => unroll_runs(Geometry { run: 192, ..geometry }, images, rows),
+            384 => unroll_runs(Geometry { run: 384, ..geometry }, images, rows),
+            _ => unroll_runs(geometry, images, rows),
+        }
+    }
+}
+
+/// Copies `WIDE` entries where a run is shorter: the next run overwrites the excess.
+#[inline(always)]
+fn unroll_short<const WIDE: usize>(geometry: Geometry, images: &[f32], rows: &mut [f32]) {
+    let Geometry { run, line, step, sides: (out_side, kernel) } = geometry;
+    let per_image = out_side * out_side * kernel * run;
+    let images = images.chunks_exact(geometry.in_side() * line);
+    for (image, rows) in images.zip(rows.chunks_exact_mut(per_image)) {
+        let mut to = 0;
+        for y in 0..out_side {
+            for x in 0..out_side {
+                for tap in 0..kernel {
+                    let at = (y + tap) * line + x * step;
+                    let wide = (image.get(at..at + WIDE), rows.get_mut(to..to + WIDE));
+                    if let (Some(from), Some(to)) = wide {
+                        to.copy_from_slice(from);
+                    } else {
+                        rows[to..to + run].copy_from_slice(&image[at..at + run]);
+                    }
+                    to += run;
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn unroll_runs(geometry: Geometry, images: &[f32], rows: &mut [f32]) {
+    let Geometry { run, line, step, sides: (out_side, kernel) } = geometry;
+    let per_image = out_side * out_side * kernel * run;
+    let images = images.chunks_exact(geometry.in_side() * line);
+    for (image, rows) in images.zip(rows.chunks_exact_mut(per_image)) {
+        for (y, rows) in rows.chunks_exact_mut(out_side * kernel * run).enumerate() {
+            for (x, row) in rows.chunks_exact_mut(kernel * run).enumerate() {
+                for (tap, to) in row.chunks_exact_mut(run).enumerate() {
+                    let at = (y + tap) * line + x * step;
+                    to.copy_from_slice(&image[at..at + run]);
+                }
+            }
+        }
+    }
+}
+
+widened! {
+    fn fold(geometry: Geometry, rows: &[f32], images: &mut [f32]) {
+        match geometry.run {
+            100 => fold_runs(Geometry { run: 100, ..geometry }, rows, images),
+            192 => fold_runs(Geometry { run: 192, ..geometry }, rows, images),
+            384 => fold_runs(Geometry { run: 384, ..geometry }, rows, images),
+            _ => fold_runs(geometry, rows, images),
+        }
+    }
+}
+
+#[inline(always)]
+fn fold_runs(geometry: Geometry, rows: &[f32], images: &mut [f32]) {
+    let Geometry { run, line, step, sides: (out_side, kernel) } = geometry;
+    let per_image = out_side * out_side * kernel * run;
+    images.fill(0.0);
+    let images = images.chunks_exact_mut(geometry.in_side() * line);
+    for (image, rows) in images.zip(rows.chunks_exact(per_image)) {
+        for (y, rows) in rows.chunks_exact(out_side * kernel * run).enumerate() {
+            for (x, row) in rows.chunks_exact(kernel * run).enumerate() {
+                for (tap, from) in row.chunks_exact(run).enumerate() {
+                    let at = (y + tap) * line + x * step;
+                    for (to, from) in image[at..at + run].iter_mut().zip(from) {
+                        *to += from;
+                    }
+                }
+            }
+        }
+    }
+}
