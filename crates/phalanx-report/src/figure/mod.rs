@@ -233,7 +233,12 @@ fn series(arm: &Arm<'_>, points: Vec<CurvePoint>, style: usize) -> Series {
         points,
         seeds: arm.runs.len(),
         broken: arm.first_failure(),
-        note: (!arm.is_finished()).then(|| short_status(arm)),
+        note: (!arm.is_finished()).then(|| match (short_status(arm), arm.first_failure()) {
+            (status, Some(round)) if !status.contains("round") => {
+                format!("{status}, round {round}")
+            }
+            (status, _) => status,
+        }),
     }
 }
 

@@ -75,7 +75,7 @@ fn a_diverged_arm_is_crossed_where_it_broke() {
     write_report(&folder).unwrap();
     let svg = text(&folder.join("figures/accuracy-worst.svg"));
     assert_eq!(count(&svg, "class=\"broken l2\""), 2, "two strokes make one cross");
-    assert!(svg.contains("2 of 3 diverged"));
+    assert!(svg.contains("2 of 3 diverged, round 143"));
     assert_eq!(count(&svg, "class=\"rest l2\""), 1, "the seed that goes on is dotted");
 }
 
@@ -208,7 +208,9 @@ fn a_hub_is_a_sender_that_is_not_byzantine_and_large_populations_are_averaged() 
     write_json(&one.join(SUMMARY), &summary);
     write_figures(&one).unwrap();
     let stem = "figures/heard-averaging-attacked";
-    assert!(text(&one.join(format!("{stem}.svg"))).contains(">hub<"));
+    let svg = text(&one.join(format!("{stem}.svg")));
+    assert!(svg.contains(">hub<"));
+    assert_eq!(count(&svg, "class=\"broken l1\""), 3, "above and below node 3, and in the key");
     let mut csv = String::new();
     writeln!(csv, "2,3,true,8\n2,4,false,8").unwrap();
     assert!(text(&one.join(format!("{stem}.csv"))).ends_with(&csv));
