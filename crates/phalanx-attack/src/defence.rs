@@ -25,9 +25,10 @@ impl Defence {
     /// line is a quadratic in c, found from one pass over the vectors. Other rules are run.
     ///
     /// # Cost
-    /// Once `O(h² d)`, then `O(n²)` plus the weights of each evaluation (h of them when the rule
-    /// is self-centred). Rules that look at coordinates: `O(d)` memory once, then the rule itself,
-    /// once or h times per evaluation.
+    /// Once `O(h² d)` for the distances among the honest vectors and three points, then `O(n²)`
+    /// plus the weights for each evaluation (h times when the rule is self-centred). Rules that
+    /// look at coordinates: `O(d)` memory once, then the rule itself, once or h times for each
+    /// evaluation.
     pub fn along<'a>(
         &'a mut self,
         honest: Vectors<'a>,
@@ -35,16 +36,15 @@ impl Defence {
         line: &'a Line,
     ) -> Displacement<'a> {
         assert_eq!(line.base.len(), honest.dim(), "a line in the space of the honest vectors");
-        let mean = moments::mean(honest.rows());
         let memory = self.memory();
         let quadratic = match self.rule.geometric() {
-            Some(_) if memory.is_empty() => Some(Quadratic::new(honest, byzantine, line, &mean)),
+            Some(_) if memory.is_empty() => Some(Quadratic::new(honest, byzantine, line)),
             _ => None,
         };
         let is_self_centred = self.is_self_centred;
         let (rule, out, response) = (&mut *self.rule, Vec::new(), Vec::new());
         let direct = Direct { rule, honest, byzantine, is_self_centred, memory, out, response };
-        Displacement { direct, quadratic, line, mean, forged: Vec::new() }
+        Displacement { direct, quadratic, line, mean: Vec::new(), forged: Vec::new() }
     }
 
     /// Lets a rule with memory see what the honest nodes will be given in this turn, so that the
@@ -92,6 +92,7 @@ pub struct Displacement<'a> {
     direct: Direct<'a>,
     quadratic: Option<Quadratic>,
     line: &'a Line,
+    /// x̄; empty until it is needed
     mean: Vec<f64>,
     forged: Vec<f32>,
 }
@@ -152,9 +153,13 @@ impl Displacement<'_> {
             (Some(quadratic), Some(rule)) if quadratic.is_within_range(factor) => quadratic
                 .respond(rule, is_self_centred, factor)
                 .map(|combination| quadratic.squared_norm(&combination)),
-            _ => self
-                .respond_directly(factor)
-                .map(|()| squared_distance(&self.direct.response, &self.mean)),
+            _ => {
+                if self.mean.is_empty() {
+                    self.mean = moments::exact_mean(self.direct.honest.rows());
+                }
+                self.respond_directly(factor)
+                    .map(|()| squared_distance(&self.direct.response, &self.mean))
+            }
         };
         squared.ok().filter(|value| value.is_finite()).unwrap_or(f64::NEG_INFINITY)
     }

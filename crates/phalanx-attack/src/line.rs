@@ -6,23 +6,23 @@ use crate::attack::{Attack, AttackError, AttackSetup, Forgery, View};
 use crate::defence::Defence;
 use crate::search::Search;
 
-/// A line in the space of forged vectors, in f64 so that a search is not misled by rounding.
+/// A line in the space of forged vectors.
 ///
 /// # Shape
 /// `base`, `direction`: d.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Line {
     /// `a(0)`
-    pub base: Vec<f64>,
+    pub base: Vec<f32>,
     /// what one unit of the factor adds
-    pub direction: Vec<f64>,
+    pub direction: Vec<f32>,
 }
 
 impl Line {
     /// Writes `a(factor)`, rounded once.
     pub fn write(&self, factor: f64, out: &mut [f32]) {
         for ((out, base), direction) in out.iter_mut().zip(&self.base).zip(&self.direction) {
-            *out = (base + factor * direction) as f32;
+            *out = (f64::from(*base) + factor * f64::from(*direction)) as f32;
         }
     }
 

@@ -96,9 +96,11 @@ impl<'a> Arm<'a> {
             .collect()
     }
 
-    /// Its status for a person: `finished`, or `2 of 3 diverged (round 40)`.
+    /// Its status for a person: `finished`, or `2 of 3 diverged at round 40`, that of the earliest.
     pub fn status(&self) -> String {
-        let parts = self.statuses().into_iter().map(|(status, count)| {
+        let of_note =
+            |&(status, _): &(Status, usize)| status != Status::Finished || self.is_finished();
+        let parts = self.statuses().into_iter().filter(of_note).map(|(status, count)| {
             let word = status.word();
             let round = match (status, self.first_failure()) {
                 (Status::Diverged, Some(round)) => format!(" at round {round}"),

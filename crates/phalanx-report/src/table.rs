@@ -49,7 +49,7 @@ impl Grid {
             head.push(format!("mean {name}{unit}"));
             head.push(format!("worst {name}{unit}"));
         }
-        head.extend(["rounds", "virtual time", "messages", "bytes", "rejected"].map(String::from));
+        head.extend(["rounds", "virtual time", "bytes", "rejected"].map(String::from));
         let rows = arms.iter().map(|arm| row(arm, score.as_deref())).collect();
         Self { head, rows, words: 2 }
     }
@@ -78,7 +78,6 @@ fn row(arm: &Arm<'_>, score: Option<&str>) -> Vec<String> {
     let whole = |value: f64| number::count(value.round() as u64);
     cells.push(rounds(arm));
     cells.push(write(mean(|run| run.summary.virtual_seconds), number::seconds));
-    cells.push(write(mean(|run| run.summary.traffic.messages as f64), whole));
     cells.push(write(mean(|run| run.summary.traffic.bytes as f64), number::bytes));
     cells.push(write(mean(|run| run.summary.traffic.rejected as f64), whole));
     cells

@@ -61,7 +61,7 @@ struct Apart {
 
 impl Attack for Apart {
     fn forge(&mut self, view: &View<'_>, _rng: &mut Rng) -> Result<Forgery, AttackError> {
-        let mean = moments::mean(view.honest.rows());
+        let mean = moments::exact_mean(view.honest.rows());
         let aim = |row: &&[f32]| {
             let pushed = row.iter().zip(&mean).map(|(x, mean)| {
                 let x = f64::from(*x);
@@ -111,7 +111,7 @@ impl Attack for Sides {
         let wrapped = self.wrapped.forge(view, rng)?.vectors.into_iter().next();
         let what = "an attack to wrap that shows a vector";
         let forged = wrapped.ok_or(AttackError::Missing { attack: ENTRY.name, what })?;
-        let mean = moments::mean(view.honest.rows());
+        let mean = moments::exact_mean(view.honest.rows());
         let mirror = |(a, mean): (&f32, &f64)| (2.0 * mean - f64::from(*a)) as f32;
         let mirrored = Vector::new(forged.iter().zip(&mean).map(mirror).collect());
         let sides = is_on_side(view.honest, &mean, &forged);

@@ -40,8 +40,7 @@ impl Attack for LabelFlipping {
 
     fn forge(&mut self, view: &View<'_>, _rng: &mut Rng) -> Result<Forgery, AttackError> {
         if let Some(flipped) = view.flipped {
-            let mean = moments::mean(flipped.rows());
-            self.flipped = mean.into_iter().map(|value| value as f32).collect();
+            self.flipped = moments::mean(flipped.rows());
         }
         if self.flipped.len() != view.honest.dim() {
             let what = "gradients on flipped labels";
@@ -53,7 +52,7 @@ impl Attack for LabelFlipping {
                 if step != 0.0 {
                     self.step = step;
                 }
-                let mean = moments::mean(view.honest.rows()).into_iter();
+                let mean = moments::exact_mean(view.honest.rows()).into_iter();
                 let forge = |(x, g): (f64, &f32)| (x - self.step * f64::from(*g)) as f32;
                 mean.zip(&self.flipped).map(forge).collect()
             }

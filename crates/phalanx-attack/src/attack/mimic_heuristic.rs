@@ -47,7 +47,7 @@ impl MimicHeuristic {
     fn learn(&mut self, models: Vectors<'_>) {
         let t = self.learned as f64;
         let (keep, add) = ((t + 1.0) / (t + 2.0), 1.0 / (t + 2.0));
-        let models_mean = moments::mean(models.rows());
+        let models_mean = moments::exact_mean(models.rows());
         for (mean, model) in self.mean.iter_mut().zip(models_mean) {
             *mean = (keep * f64::from(*mean) + add * model) as f32;
         }

@@ -1,6 +1,5 @@
 //! Displacement along a line from inner products alone: no pass over the coordinates per factor.
 use phalanx_robust::{AggregateError, GeometricRule, Geometry, Vectors, kernel};
-use rayon::prelude::*;
 
 use crate::line::Line;
 
@@ -34,9 +33,11 @@ impl Combination {
 pub(super) struct Quadratic {
     honest: usize,
     byzantine: usize,
-    /// `⟨x_i − x̄, x_j − x̄⟩`, h × h
+    /// h, and three for base, direction and origin
+    points: usize,
+    /// `⟨x_i − x̄, x_j − x̄⟩`, points × points
     gram: Vec<f64>,
-    /// `‖x_i − x_j‖²`, h × h
+    /// `‖x_i − x_j‖²`, points × points
     distances: Vec<f64>,
     /// `⟨x_i − x̄, ·⟩`
     cross: Vec<Products>,
@@ -49,14 +50,20 @@ pub(super) struct Quadratic {
 }
 
 impl Quadratic {
-    pub(super) fn new(honest: Vectors<'_>, byzantine: usize, line: &Line, mean: &[f64]) -> Self {
-        let rows = honest.rows();
-        let distances = distances(rows);
-        let gram = centred_gram(&distances, rows.len());
-        let (cross, among) = products(rows, line, mean);
-        let largest = |values: &[f64]| values.iter().fold(0.0, |max: f64, v| max.max(v.abs()));
+    pub(super) fn new(honest: Vectors<'_>, byzantine: usize, line: &Line) -> Self {
+        let h = honest.count();
+        let zero = vec![0.0; honest.dim()];
+        let mut points = honest.rows().to_vec();
+        points.extend([&*line.base, &*line.direction, &*zero]);
+        let distances = distances(&points);
+        let gram = centred_gram(&distances, h);
+        let (cross, among) = products(&gram, h);
+        let largest = |values: &[f32]| {
+            f64::from(values.iter().fold(0.0, |max: f32, value| max.max(value.abs())))
+        };
         Self {
-            honest: rows.len(),
+            honest: h,
+            points: h + 3,
             byzantine,
             gram,
             distances,
@@ -102,7 +109,7 @@ impl Quadratic {
         let Combination { honest, rest } = combination;
         let among_honest: f64 = (0..self.honest)
             .map(|i| {
-                let row = &self.gram[i * self.honest..][..self.honest];
+                let row = &self.gram[i * self.points..][..self.honest];
                 honest[i] * row.iter().zip(honest).map(|(gram, w)| gram * w).sum::<f64>()
             })
             .sum();
@@ -118,10 +125,10 @@ impl Quadratic {
         self.geometry.reset(h + self.byzantine);
         for i in 0..h {
             for j in 0..i {
-                self.geometry.set_squared_distance((i, j), self.distances[i * h + j]);
+                self.geometry.set_squared_distance((i, j), self.distances[i * self.points + j]);
             }
             let across = dot3(self.cross[i], relative);
-            let distance = self.gram[i * h + i] - 2.0 * across + squared_offset;
+            let distance = self.gram[i * self.points + i] - 2.0 * across + squared_offset;
             for copy in h..h + self.byzantine {
                 self.geometry.set_squared_distance((i, copy), at_least_0(distance));
             }
@@ -134,7 +141,8 @@ impl Quadratic {
         if has_norms {
             let squared_mean = self.among[MEAN][MEAN];
             for i in 0..h {
-                let norm = self.gram[i * h + i] + 2.0 * self.cross[i][MEAN] + squared_mean;
+                let norm =
+                    self.gram[i * self.points + i] + 2.0 * self.cross[i][MEAN] + squared_mean;
                 self.geometry.set_squared_norm(i, at_least_0(norm));
             }
             let norm = at_least_0(self.form([1.0, factor, 1.0]));
@@ -157,75 +165,42 @@ fn at_least_0(value: f64) -> f64 {
     if value < 0.0 { 0.0 } else { value }
 }
 
-fn distances(rows: &[&[f32]]) -> Vec<f64> {
-    let h = rows.len();
-    let pairs: Vec<(usize, usize)> = (0..h).flat_map(|i| (0..i).map(move |j| (i, j))).collect();
+/// Squared distances of all pairs, symmetric.
+fn distances(points: &[&[f32]]) -> Vec<f64> {
+    let count = points.len();
+    let pairs: Vec<(usize, usize)> = (0..count).flat_map(|i| (0..i).map(move |j| (i, j))).collect();
     let mut found = vec![0.0; pairs.len()];
-    kernel::squared_distances(rows, &pairs, &mut found);
-    let mut distances = vec![0.0; h * h];
+    kernel::squared_distances(points, &pairs, &mut found);
+    let mut distances = vec![0.0; count * count];
     for ((i, j), value) in pairs.into_iter().zip(found) {
-        distances[i * h + j] = value;
-        distances[j * h + i] = value;
+        distances[i * count + j] = value;
+        distances[j * count + i] = value;
     }
     distances
 }
 
-/// Inner products about the mean from distances alone: `−½ (D_ij − D_i· − D_·j + D_··)`.
+/// Inner products of all points about the mean of the first h, from distances alone:
+/// `‖y − x̄‖² = mean_j ‖y − x_j‖² − ½ mean_jk ‖x_j − x_k‖²`, the rest by polarisation.
 fn centred_gram(distances: &[f64], h: usize) -> Vec<f64> {
-    let row_means: Vec<f64> =
-        distances.chunks_exact(h).map(|row| row.iter().sum::<f64>() / h as f64).collect();
-    let mean = row_means.iter().sum::<f64>() / h as f64;
-    let entry =
-        |i: usize, j: usize| -0.5 * (distances[i * h + j] - row_means[i] - row_means[j] + mean);
-    (0..h * h).map(|at| entry(at / h, at % h)).collect()
+    let count = h + 3;
+    let mean = |values: &[f64]| values[..h].iter().sum::<f64>() / h as f64;
+    let to_honest: Vec<f64> = distances.chunks_exact(count).map(mean).collect();
+    let half_spread = mean(&to_honest) / 2.0;
+    let entry = |i: usize, j: usize| {
+        let to_mean = to_honest[i] + to_honest[j] - 2.0 * half_spread;
+        (to_mean - distances[i * count + j]) / 2.0
+    };
+    (0..count * count).map(|at| entry(at / count, at % count)).collect()
 }
 
-/// Columns per partial sum: fixed, so that sums do not depend on the number of threads.
-const BLOCK: usize = 2048;
-
-/// One pass over the vectors for every inner product with offset, direction and x̄.
-fn products(rows: &[&[f32]], line: &Line, mean: &[f64]) -> (Vec<Products>, [Products; 3]) {
-    let blocks: Vec<Vec<Products>> = (0..mean.len().div_ceil(BLOCK))
-        .into_par_iter()
-        .map(|block| products_of_block(rows, line, mean, block * BLOCK))
-        .collect();
-    let mut sums = vec![[0.0; 3]; rows.len() + 3];
-    for block in blocks {
-        for (sum, part) in sums.iter_mut().zip(block) {
-            (0..3).for_each(|k| sum[k] += part[k]);
-        }
-    }
-    let among = [sums[rows.len()], sums[rows.len() + 1], sums[rows.len() + 2]];
-    sums.truncate(rows.len());
-    (sums, among)
-}
-
-fn products_of_block(rows: &[&[f32]], line: &Line, mean: &[f64], first: usize) -> Vec<Products> {
-    let range = first..(first + BLOCK).min(mean.len());
-    let mean = &mean[range.clone()];
-    let offset: Vec<f64> =
-        line.base[range.clone()].iter().zip(mean).map(|(base, mean)| base - mean).collect();
-    let three = [&*offset, &line.direction[range.clone()], mean];
-    let mut centred = vec![0.0; mean.len()];
-    let mut sums = Vec::with_capacity(rows.len() + 3);
-    for row in rows {
-        for ((centred, value), mean) in centred.iter_mut().zip(&row[range.clone()]).zip(mean) {
-            *centred = f64::from(*value) - mean;
-        }
-        sums.push(three.map(|other| dot(&centred, other)));
-    }
-    sums.extend(three.map(|one| three.map(|other| dot(one, other))));
-    sums
-}
-
-/// `Σ a_k b_k` in eight interleaved sums, which a compiler keeps in vector registers.
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let (a, a_rest) = a.as_chunks::<8>();
-    let (b, b_rest) = b.as_chunks::<8>();
-    let mut sums = [0.0; 8];
-    for (a, b) in a.iter().zip(b) {
-        (0..8).for_each(|lane| sums[lane] += a[lane] * b[lane]);
-    }
-    let rest: f64 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
-    sums.iter().sum::<f64>() + rest
+/// Inner products with base − x̄, the direction, and x̄, of the honest rows and among themselves.
+fn products(gram: &[f64], h: usize) -> (Vec<Products>, [Products; 3]) {
+    // Relative to x̄, the origin is −x̄, and the direction is its point minus the origin.
+    let of = |point: usize| -> Products {
+        let row = &gram[point * (h + 3)..][..h + 3];
+        [row[h], row[h + 1] - row[h + 2], -row[h + 2]]
+    };
+    let [base, direction, origin] = [of(h), of(h + 1), of(h + 2)];
+    let along = std::array::from_fn(|k| direction[k] - origin[k]);
+    ((0..h).map(of).collect(), [base, along, origin.map(|product| -product)])
 }

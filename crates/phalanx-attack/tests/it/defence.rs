@@ -6,9 +6,8 @@ use phalanx_robust::{
 
 use crate::setting::*;
 
-fn line(dim: usize, base: &[f64], seed: u64) -> Line {
-    let direction = random_rows(1, dim, seed)[0].iter().map(|v| f64::from(*v)).collect();
-    Line { base: base.to_vec(), direction }
+fn line(dim: usize, base: &[f32], seed: u64) -> Line {
+    Line { base: base.to_vec(), direction: random_rows(1, dim, seed).remove(0) }
 }
 
 /// Clips every row to a ball about the origin: weights that do not sum to 1, from norms.
@@ -76,7 +75,7 @@ fn quadratic_forms_equal_running_the_rule() {
         let rows = rows_of(&rows);
         let honest = Vectors::new(&rows).unwrap();
         let owned: Vec<Row> = rows.iter().map(|row| row.to_vec()).collect();
-        let centre = mean(&owned);
+        let centre: Row = mean(&owned).iter().map(|v| *v as f32).collect();
         for base in [centre.clone(), vec![0.0; centre.len()]] {
             let line = line(base.len(), &base, 77);
             for (name, mut quick, mut direct) in defences(h + byzantine, *f) {
@@ -93,6 +92,27 @@ fn quadratic_forms_equal_running_the_rule() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn a_large_common_part_does_not_drown_the_quadratic_form() {
+    let mut rows = random_rows(8, 3_000, 6);
+    rows.iter_mut().flatten().for_each(|value| *value += 4_096.0);
+    let centre = mean(&rows);
+    let base: Row = centre.iter().map(|v| *v as f32).collect();
+    let line = line(3_000, &base, 9);
+    let views = rows_of(&rows);
+    let mut defence = rule("average", 11, 3);
+    let mut displacement = defence.along(Vectors::new(&views).unwrap(), 3, &line);
+    for factor in [0.1, 1.0, 7.0] {
+        let points = base.iter().zip(&line.direction).zip(&centre);
+        let square = |((b, d), m): ((&f32, &f32), &f64)| {
+            (f64::from(*b) + factor * f64::from(*d) - m).powi(2)
+        };
+        let expected = points.map(square).sum::<f64>() * (3.0_f64 / 11.0).powi(2);
+        let found = displacement.squared(factor);
+        assert!((found - expected).abs() < 1e-6 * expected, "{factor}: {found} {expected}");
     }
 }
 

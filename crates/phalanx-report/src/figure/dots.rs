@@ -10,7 +10,6 @@ pub(crate) const ROWS_MAX: usize = 80;
 const WIDTH: f64 = 640.0;
 const LEFT: f64 = 196.0;
 const RIGHT: f64 = 510.0;
-const ROW: f64 = 30.0;
 const HEADING: f64 = 30.0;
 const TOP: f64 = 66.0;
 
@@ -35,11 +34,16 @@ pub(crate) struct Dots {
 }
 
 impl Dots {
+    /// Height of a row: many arms stand closer.
+    fn row_height(&self) -> f64 {
+        if self.rows.len() > 12 { 21.0 } else { 30.0 }
+    }
+
     pub(crate) fn draw(&self) -> Svg {
         let groups: Vec<&[Row]> = self.rows.chunk_by(|a, b| a.group == b.group).collect();
         let has_headings = groups.iter().any(|group| !group[0].group.is_empty());
         let headings = if has_headings { groups.len() as f64 * HEADING } else { 0.0 };
-        let bottom = TOP + headings + self.rows.len() as f64 * ROW;
+        let bottom = TOP + headings + self.rows.len() as f64 * self.row_height();
         let mut svg = Svg::new(WIDTH, bottom + 36.0);
         let x = self.scale();
         svg.text_within((0.0, 20.0), "title", (&self.title, WIDTH * 0.85));
@@ -57,8 +61,8 @@ impl Dots {
                 y += HEADING;
             }
             for row in group {
-                self.draw_row(&mut svg, row, (&x, y + ROW / 2.0));
-                y += ROW;
+                self.draw_row(&mut svg, row, (&x, y + self.row_height() / 2.0));
+                y += self.row_height();
             }
         }
         svg.line((LEFT, bottom), (RIGHT, bottom), "base");

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::figure::{Figure, figures, heard_figures, more_figures};
-use crate::folder::{FIGURES, FolderError, REPORT, SUMMARY, io};
+use crate::folder::{FIGURES, FolderError, REPORT, SUMMARY, Summary, io};
 use crate::number;
 use crate::read::{Arm, LoadedRun, arms, load, unfinished};
 use crate::spread::score_names;
@@ -100,7 +100,7 @@ struct Source<'a> {
 }
 
 fn page(source: &Source<'_>, figures: &Figures) -> Markup {
-    let title = source.runs.first().map_or("", |run| run.summary.experiment.as_str());
+    let (kind, title) = title(source);
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -113,7 +113,7 @@ fn page(source: &Source<'_>, figures: &Figures) -> Markup {
             }
             body {
                 header {
-                    p.kicker { "Phalanx experiment" }
+                    p.kicker { "Phalanx " (kind) }
                     h1 { (title) }
                     p.verdict { (verdict::sentence(source.arms)) }
                     (warnings(source))
@@ -140,6 +140,18 @@ fn page(source: &Source<'_>, figures: &Figures) -> Markup {
                 footer { "Made by Phalanx from the run folders beside this page; the numbers behind each figure lie in " code { "figures/" } "." }
             }
         }
+    }
+}
+
+/// What the page is of, and its name.
+fn title(source: &Source<'_>) -> (&'static str, String) {
+    match source.runs {
+        [run] => {
+            let Summary { experiment, arm, seed, .. } = &run.summary;
+            ("run", format!("{experiment}: {arm}, seed {seed}"))
+        }
+        [run, ..] => ("experiment", run.summary.experiment.clone()),
+        [] => ("experiment", String::new()),
     }
 }
 
@@ -224,7 +236,7 @@ fn table(grid: &Grid) -> Markup {
 fn results(arms: &[Arm<'_>]) -> Markup {
     let mut grid = Grid::of(arms);
     // Traffic has its own table, with more about it.
-    let keep = grid.head.len() - 3;
+    let keep = grid.head.len() - 2;
     grid.head.truncate(keep);
     grid.rows.iter_mut().for_each(|row| row.truncate(keep));
     html! { (table(&grid)) p.note { "Mean ± standard deviation over seeds (divisor: seeds − 1). Worst: the honest node that ends worst, in each seed." } }

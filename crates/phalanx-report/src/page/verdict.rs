@@ -64,7 +64,14 @@ pub(crate) fn sentence(arms: &[Arm<'_>]) -> String {
         true => String::new(),
         false => crate::text::capitalised(&clauses.join("; ")) + ".",
     };
-    [first, unfinished(arms)].join(" ").trim().into()
+    let finite = |arm: &Arm<'_>| arm.score(&score, Pick::Worst).is_some_and(|s| !s.mean.is_nan());
+    let first = match first.is_empty() && !arms.iter().any(finite) {
+        true => format!("No arm ended with a number for its {score}."),
+        false => first,
+    };
+    let text = [first, unfinished(arms)].join(" ");
+    // A number stays on one line with its sign and its unit.
+    text.trim().replace(" %", "\u{a0}%").replace("± ", "±\u{a0}")
 }
 
 /// `at 91.3 % accuracy (± 0.4 over 3 seeds) with monna`.
@@ -120,6 +127,10 @@ fn unfinished(arms: &[Arm<'_>]) -> String {
     }
 }
 
+fn plural(seeds: &str) -> &'static str {
+    if seeds == "1" { "seed" } else { "seeds" }
+}
+
 /// The key numbers.
 pub(crate) fn cards(arms: &[Arm<'_>]) -> Vec<Card> {
     let mut cards = Vec::new();
@@ -156,7 +167,8 @@ fn score_cards(arms: &[Arm<'_>], score: &str) -> Vec<Card> {
         }
         if let Some(free) = free {
             cards.push(card("arm without attack", free));
-            let gap = free.worst.mean - best.worst.mean;
+            let sign = if less_is_better(score) { -1.0 } else { 1.0 };
+            let gap = sign * (free.worst.mean - best.worst.mean);
             let value = match unit {
                 Unit::Share => format!("{:.1} points", gap * 100.0),
                 Unit::Plain => number::plain(gap),
@@ -194,11 +206,13 @@ fn setting_cards(arms: &[Arm<'_>]) -> Vec<Card> {
             value: range(runs().map(|s| s.n as u64).collect()),
             note: format!("{byzantine} Byzantine, {tolerated} tolerated"),
         },
-        Card { what: "rounds".into(), value: rounds, note: String::new() },
         Card {
             what: "runs".into(),
             value: number::count(count as u64),
-            note: format!("{finished} finished; seeds per arm: {seeds}"),
+            note: format!(
+                "{finished} finished; {rounds} rounds, {seeds} {} per arm",
+                plural(&seeds)
+            ),
         },
     ]
 }

@@ -10,9 +10,11 @@
 //! sum. Where a column holds zeros of both signs, which of them is returned is unspecified.
 use rayon::prelude::*;
 
+use self::finish::finish;
 use self::lanes::{Lanes, Portable};
 use self::network::{Pair, batcher, prune};
 
+mod finish;
 mod lanes;
 mod network;
 #[cfg(target_arch = "x86_64")]
@@ -26,6 +28,9 @@ const BLOCK: usize = 8192;
 
 /// Most rows that are sorted by a network; above, each column is partitioned by selection.
 const NETWORK_MAX: usize = 256;
+
+/// Columns ahead of the present ones that are asked for early.
+const AHEAD: usize = 128;
 
 /// What is made of a column `s_0 ≤ … ≤ s_{n−1}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -247,6 +252,10 @@ impl Job<'_> {
     #[inline(always)]
     unsafe fn run_on<L: Lanes>(self, block: Block<'_>, sort: Option<unrolled::Sort>) -> usize {
         let Block { start, lines, column, out } = block;
+        let n = self.rows.len();
+        let is_within = |pair: &Pair| pair.0 < pair.1 && usize::from(pair.1) < n;
+        assert!(lines.len() == n && self.pairs.iter().all(is_within), "a plan for these rows");
+        assert!(self.rows.iter().all(|row| start + out.len() <= row.len()), "a block of the rows");
         let mut worst = 0;
         for (group, out) in out.chunks_mut(LANES).enumerate() {
             let at = start + group * LANES;
@@ -254,18 +263,28 @@ impl Job<'_> {
                 // SAFETY: the caller vouches for the instructions; the group is whole, so every
                 // row has sixteen entries from `at`.
                 Some(sort) if out.len() == LANES => unsafe { sort(self.rows, at, lines) },
-                // SAFETY: the caller vouches for the instructions.
-                _ if self.rows.len() <= NETWORK_MAX => unsafe {
-                    self.copy(at, out.len(), lines) | self.sort_by_list::<L>(lines)
+                // SAFETY: likewise.
+                None if self.rows.len() <= NETWORK_MAX && out.len() == LANES => unsafe {
+                    self.sort_by_list::<L>(at, lines)
                 },
-                _ => self.copy(at, out.len(), lines) | self.select(lines, column),
+                _ if self.rows.len() <= NETWORK_MAX => {
+                    let is_suspect = self.copy(at, out.len(), lines);
+                    // SAFETY: the caller vouches for the instructions.
+                    unsafe { self.exchange::<L>(lines) };
+                    is_suspect
+                }
+                _ => {
+                    let is_suspect = self.copy(at, out.len(), lines);
+                    self.select(lines, column);
+                    is_suspect
+                }
             };
             if is_suspect {
                 worst = worst.max(self.count_not_finite(at, out.len()));
             }
             let mut result = Line::ZERO;
             // SAFETY: the caller vouches for the instructions.
-            unsafe { self.finish::<L>(lines, &mut result) };
+            unsafe { finish::<L>(self.statistic, lines, &mut result) };
             out.copy_from_slice(&result.0[..out.len()]);
         }
         worst
@@ -287,30 +306,57 @@ impl Job<'_> {
         is_suspect
     }
 
+    /// Copies sixteen columns, then runs the list of comparators over them.
+    ///
+    /// # Safety
+    /// As [`Job::exchange`]; every row has sixteen entries from `at`.
+    #[inline(always)]
+    unsafe fn sort_by_list<L: Lanes>(self, at: usize, lines: &mut [Line]) -> bool {
+        // SAFETY: the caller vouches for the instructions and the entries; `lane` is a multiple
+        // of the width, which divides sixteen, so a whole register lies at each pointer.
+        unsafe {
+            let mut taint = L::splat(0.0);
+            for (row, line) in self.rows.iter().zip(&mut *lines) {
+                let from = row.as_ptr().add(at);
+                // More rows than the hardware follows by itself.
+                L::prefetch(from.wrapping_add(AHEAD));
+                for lane in (0..LANES).step_by(L::WIDTH) {
+                    let value = L::load(from.add(lane));
+                    taint = taint.taint(value);
+                    value.min(L::splat(f32::INFINITY)).store(line.at_mut(lane));
+                }
+            }
+            self.exchange::<L>(lines);
+            taint.has_nan()
+        }
+    }
+
     /// Runs the list of comparators over the lines.
     ///
     /// # Safety
-    /// The processor has the instructions of `L`.
+    /// The processor has the instructions of `L`; there are as many lines as rows, and every
+    /// comparator is one of lines that exist.
     #[inline(always)]
-    unsafe fn sort_by_list<L: Lanes>(self, lines: &mut [Line]) -> bool {
+    unsafe fn exchange<L: Lanes>(self, lines: &mut [Line]) {
+        debug_assert_eq!(lines.len(), self.rows.len());
+        let lines = lines.as_mut_ptr();
         for &(low, high) in self.pairs {
-            let (head, tail) = lines.split_at_mut(usize::from(high));
-            let (low, high) = (&mut head[usize::from(low)], &mut tail[0]);
             for lane in (0..LANES).step_by(L::WIDTH) {
-                // SAFETY: the caller vouches for the instructions; `lane` is a multiple of the
-                // width, which divides sixteen, so a whole register lies at each pointer.
+                // SAFETY: the caller vouches for the instructions; both lines exist, for the
+                // larger index is `high`; a whole register lies at each pointer.
                 unsafe {
-                    let (a, b) = (L::load(low.at(lane)), L::load(high.at(lane)));
-                    a.min(b).store(low.at_mut(lane));
-                    a.max(b).store(high.at_mut(lane));
+                    let low = (*lines.add(usize::from(low))).at_mut(lane);
+                    let high = (*lines.add(usize::from(high))).at_mut(lane);
+                    let (a, b) = (L::load(low), L::load(high));
+                    a.min(b).store(low);
+                    a.max(b).store(high);
                 }
             }
         }
-        false
     }
 
     /// Puts the needed ranks of each column in place by selection, for very many rows.
-    fn select(self, lines: &mut [Line], column: &mut [f32]) -> bool {
+    fn select(self, lines: &mut [Line], column: &mut [f32]) {
         let (low, high, is_ends) = self.statistic.ranks(lines.len());
         for lane in 0..LANES {
             column.iter_mut().zip(&*lines).for_each(|(to, line)| *to = line.0[lane]);
@@ -325,100 +371,12 @@ impl Job<'_> {
                 lines[rank].0[lane] = column[rank];
             }
         }
-        false
     }
 
     #[cold]
     fn count_not_finite(self, at: usize, width: usize) -> usize {
         let count = |k: usize| self.rows.iter().filter(|row| !row[k].is_finite()).count();
         (at..at + width).map(count).max().unwrap_or(0)
-    }
-
-    /// Makes the statistic of sorted lines.
-    ///
-    /// # Safety
-    /// The processor has the instructions of `L`.
-    #[inline(always)]
-    unsafe fn finish<L: Lanes>(self, lines: &[Line], out: &mut Line) {
-        let (low, high, _) = self.statistic.ranks(lines.len());
-        // SAFETY: the caller vouches for the instructions.
-        unsafe {
-            match self.statistic {
-                Statistic::Median if low == high => *out = lines[low],
-                Statistic::Median | Statistic::TrimmedMidpoint { .. } => {
-                    mean::<L>(&[lines[low], lines[high]], out);
-                }
-                Statistic::TrimmedMean { .. } => mean::<L>(&lines[low..=high], out),
-                Statistic::MeanAroundMedian { keep } => {
-                    let (low, high, _) = Statistic::Median.ranks(lines.len());
-                    let center = exact_mean(&[lines[low], lines[high]]);
-                    mean_around(lines, &center, keep, out);
-                }
-                Statistic::MeanAroundTrimmedMean { trim } => {
-                    let center = exact_mean(&lines[trim..lines.len() - trim]);
-                    mean_around(lines, &center, lines.len() - trim, out);
-                }
-            }
-        }
-    }
-}
-
-/// Mean over lines: f64 sum in rank order from −0, divided and rounded once.
-///
-/// # Safety
-/// The processor has the instructions of `L`.
-#[inline(always)]
-unsafe fn mean<L: Lanes>(lines: &[Line], out: &mut Line) {
-    for lane in (0..LANES).step_by(L::WIDTH) {
-        // SAFETY: the caller vouches for the instructions; a whole register lies at each pointer.
-        unsafe {
-            // −0 is the neutral element of the sum: the mean of −0 alone stays −0.
-            let mut sum = L::wide_splat(-0.0);
-            for line in lines {
-                sum = L::wide_add(sum, L::load(line.at(lane)).widen());
-            }
-            let mean = L::wide_div(sum, L::wide_splat(lines.len() as f64));
-            L::narrow(mean).store(out.at_mut(lane));
-        }
-    }
-}
-
-/// As [`mean`], before the rounding to f32.
-#[inline(always)]
-fn exact_mean(lines: &[Line]) -> [f64; LANES] {
-    let mut sum = [-0.0; LANES];
-    for line in lines {
-        for lane in 0..LANES {
-            sum[lane] += f64::from(line.0[lane]);
-        }
-    }
-    sum.map(|sum| sum / lines.len() as f64)
-}
-
-/// Mean of the `keep` values closest to `center`: a window of the sorted column, which slides
-/// up while the value that enters is strictly closer than the value that leaves.
-#[inline(always)]
-fn mean_around(lines: &[Line], center: &[f64; LANES], keep: usize, out: &mut Line) {
-    let dropped = lines.len() - keep;
-    // The comparison holds up to some rank and fails from there on, so counting finds the start.
-    let mut start = [0.0; LANES];
-    for k in 0..dropped {
-        for lane in 0..LANES {
-            let entering = f64::from(lines[k + keep].0[lane]) - center[lane];
-            let leaving = center[lane] - f64::from(lines[k].0[lane]);
-            start[lane] += if entering < leaving { 1.0 } else { 0.0 };
-        }
-    }
-    let mut sum = [-0.0; LANES];
-    for (rank, line) in lines.iter().enumerate() {
-        let rank = rank as f64;
-        for lane in 0..LANES {
-            let is_kept = start[lane] <= rank && rank < start[lane] + keep as f64;
-            sum[lane] += if is_kept { f64::from(line.0[lane]) } else { -0.0 };
-        }
-    }
-    for lane in 0..LANES {
-        out.0[lane] = (sum[lane] / keep as f64) as f32;
     }
 }
 
@@ -471,24 +429,34 @@ mod tests {
         sorted.sort_by(f64::total_cmp);
         let n = sorted.len();
         let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-        let around = |center: f64, keep: usize| {
-            let mut by_distance = sorted.clone();
-            by_distance.sort_by(|a, b| {
-                (a - center).abs().total_cmp(&(b - center).abs()).then(a.total_cmp(b))
-            });
-            by_distance[..keep].sort_by(f64::total_cmp);
-            mean(&by_distance[..keep])
-        };
-        let median = mean(&[sorted[(n - 1) / 2], sorted[n / 2]]);
         match statistic {
-            Statistic::Median => median,
+            Statistic::Median => mean(&[sorted[(n - 1) / 2], sorted[n / 2]]),
             Statistic::TrimmedMean { trim } => mean(&sorted[trim..n - trim]),
             Statistic::TrimmedMidpoint { trim } => mean(&[sorted[trim], sorted[n - trim - 1]]),
-            Statistic::MeanAroundMedian { keep } => around(median, keep),
-            Statistic::MeanAroundTrimmedMean { trim } => {
-                around(mean(&sorted[trim..n - trim]), n - trim)
+            Statistic::MeanAroundMedian { .. } | Statistic::MeanAroundTrimmedMean { .. } => {
+                around(&sorted, statistic)
             }
         }
+    }
+
+    /// Whole numbers only, so that distances to the centre can be compared without rounding.
+    fn around(sorted: &[f64], statistic: Statistic) -> f64 {
+        let n = sorted.len();
+        let (center, keep) = match statistic {
+            Statistic::MeanAroundMedian { keep } => {
+                (vec![sorted[(n - 1) / 2], sorted[n / 2]], keep)
+            }
+            Statistic::MeanAroundTrimmedMean { trim } => {
+                (sorted[trim..n - trim].to_vec(), n - trim)
+            }
+            _ => unreachable!("only means around something"),
+        };
+        let distance = |value: f64| {
+            (value as i64 * center.len() as i64 - center.iter().sum::<f64>() as i64).abs()
+        };
+        let mut closest = sorted.to_vec();
+        closest.sort_by(|a, b| distance(*a).cmp(&distance(*b)).then(a.total_cmp(b)));
+        closest[..keep].iter().sum::<f64>() / keep as f64
     }
 
     #[test]
@@ -512,10 +480,21 @@ mod tests {
     #[test]
     fn statistics_equal_their_definitions() {
         for n in (1..=35).chain([64, 99, 256, 257, 300]) {
-            let rows = rows(n, 37, false, 2);
+            let any = rows(n, 37, false, 2);
+            let whole: Vec<Vec<f32>> = (0..n as u64)
+                .map(|i| {
+                    let mut rng = Rng::stream(2, i, "whole");
+                    (0..37).map(|k| rng.below(3 + 50 * k) as f32).collect()
+                })
+                .collect();
             for statistic in STATISTICS(n) {
+                let is_around = matches!(
+                    statistic,
+                    Statistic::MeanAroundMedian { .. } | Statistic::MeanAroundTrimmedMean { .. }
+                );
+                let rows = if is_around { &whole } else { &any };
                 for path in Path::available() {
-                    let (out, found) = compute(path, &rows, statistic);
+                    let (out, found) = compute(path, rows, statistic);
                     assert_eq!(found, 0);
                     for k in 0..37 {
                         let column: Vec<f32> = rows.iter().map(|row| row[k]).collect();

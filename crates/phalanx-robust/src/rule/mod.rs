@@ -7,10 +7,24 @@ use crate::state::{StateError, StateReader, StateWriter};
 use crate::vectors::{ShapeError, Vectors};
 
 mod average;
+mod coordinate_wise;
+mod coordinate_wise_median;
+mod meamed;
 mod nearest_neighbor_averaging;
+mod phocas;
+mod trimmed_mean;
+mod trimmed_midpoint;
 
 /// Every rule that an experiment file can name.
-pub const RULES: &[Entry<Rule>] = &[average::ENTRY, nearest_neighbor_averaging::ENTRY];
+pub const RULES: &[Entry<Rule>] = &[
+    average::ENTRY,
+    coordinate_wise_median::ENTRY,
+    meamed::ENTRY,
+    nearest_neighbor_averaging::ENTRY,
+    phocas::ENTRY,
+    trimmed_mean::ENTRY,
+    trimmed_midpoint::ENTRY,
+];
 
 /// Why vectors could not be aggregated.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

@@ -27,7 +27,12 @@ pub(super) trait Lanes: Copy {
     unsafe fn narrow(wide: Self::Wide) -> Self;
     unsafe fn wide_splat(value: f64) -> Self::Wide;
     unsafe fn wide_add(a: Self::Wide, b: Self::Wide) -> Self::Wide;
+    unsafe fn wide_mul(a: Self::Wide, b: Self::Wide) -> Self::Wide;
     unsafe fn wide_div(a: Self::Wide, b: Self::Wide) -> Self::Wide;
+    /// `a < b ? c : d`
+    unsafe fn wide_choose(pair: [Self::Wide; 2], c: Self::Wide, d: Self::Wide) -> Self::Wide;
+    /// Asks for a cache line that will be loaded soon; any address will do.
+    unsafe fn prefetch(from: *const f32);
 }
 
 /// The portable lanes.
@@ -83,9 +88,19 @@ impl Lanes for Portable {
         std::array::from_fn(|i| a[i] + b[i])
     }
     #[inline(always)]
+    unsafe fn wide_mul(a: Self::Wide, b: Self::Wide) -> Self::Wide {
+        std::array::from_fn(|i| a[i] * b[i])
+    }
+    #[inline(always)]
     unsafe fn wide_div(a: Self::Wide, b: Self::Wide) -> Self::Wide {
         std::array::from_fn(|i| a[i] / b[i])
     }
+    #[inline(always)]
+    unsafe fn wide_choose([a, b]: [Self::Wide; 2], c: Self::Wide, d: Self::Wide) -> Self::Wide {
+        std::array::from_fn(|i| if a[i] < b[i] { c[i] } else { d[i] })
+    }
+    #[inline(always)]
+    unsafe fn prefetch(_from: *const f32) {}
 }
 
 /// One trait method per line: name, arguments, result, expression.
@@ -129,8 +144,18 @@ impl Lanes for __m512 {
         wide_splat(value: f64) -> Self::Wide = [_mm512_set1_pd(value); 2];
         wide_add(a: Self::Wide, b: Self::Wide) -> Self::Wide =
             [_mm512_add_pd(a[0], b[0]), _mm512_add_pd(a[1], b[1])];
+        wide_mul(a: Self::Wide, b: Self::Wide) -> Self::Wide =
+            [_mm512_mul_pd(a[0], b[0]), _mm512_mul_pd(a[1], b[1])];
         wide_div(a: Self::Wide, b: Self::Wide) -> Self::Wide =
             [_mm512_div_pd(a[0], b[0]), _mm512_div_pd(a[1], b[1])];
+        wide_choose(pair: [Self::Wide; 2], c: Self::Wide, d: Self::Wide) -> Self::Wide =
+            [
+                _mm512_mask_blend_pd(
+                    _mm512_cmp_pd_mask::<_CMP_LT_OQ>(pair[0][0], pair[1][0]), d[0], c[0]),
+                _mm512_mask_blend_pd(
+                    _mm512_cmp_pd_mask::<_CMP_LT_OQ>(pair[0][1], pair[1][1]), d[1], c[1]),
+            ];
+        prefetch(from: *const f32) = _mm_prefetch::<_MM_HINT_T0>(from.cast());
     }
     intrinsics_of_self! {
         store(x, to: *mut f32) = _mm512_storeu_ps(to, x);
@@ -158,8 +183,16 @@ impl Lanes for __m256 {
         wide_splat(value: f64) -> Self::Wide = [_mm256_set1_pd(value); 2];
         wide_add(a: Self::Wide, b: Self::Wide) -> Self::Wide =
             [_mm256_add_pd(a[0], b[0]), _mm256_add_pd(a[1], b[1])];
+        wide_mul(a: Self::Wide, b: Self::Wide) -> Self::Wide =
+            [_mm256_mul_pd(a[0], b[0]), _mm256_mul_pd(a[1], b[1])];
         wide_div(a: Self::Wide, b: Self::Wide) -> Self::Wide =
             [_mm256_div_pd(a[0], b[0]), _mm256_div_pd(a[1], b[1])];
+        wide_choose(pair: [Self::Wide; 2], c: Self::Wide, d: Self::Wide) -> Self::Wide =
+            [
+                _mm256_blendv_pd(d[0], c[0], _mm256_cmp_pd::<_CMP_LT_OQ>(pair[0][0], pair[1][0])),
+                _mm256_blendv_pd(d[1], c[1], _mm256_cmp_pd::<_CMP_LT_OQ>(pair[0][1], pair[1][1])),
+            ];
+        prefetch(from: *const f32) = _mm_prefetch::<_MM_HINT_T0>(from.cast());
     }
     intrinsics_of_self! {
         store(x, to: *mut f32) = _mm256_storeu_ps(to, x);

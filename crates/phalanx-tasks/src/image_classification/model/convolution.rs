@@ -2,6 +2,8 @@
 //!
 //! Images are pixel by pixel with all channels of a pixel adjacent, so that one line of a
 //! window is one contiguous run; padding, where there is any, is part of the image.
+use std::ops::Range;
+
 use super::elementwise::{add_channel_sums, widened};
 use super::matrix::{Layout, View, ViewMut, Write, multiply};
 use super::workspace::{grown, held};
@@ -112,33 +114,42 @@ impl Convolution {
         let (weights, bias) =
             grad[self.offset..self.end()].split_at_mut(self.out_channels * self.window());
         let from = &kernel.gradient;
-        self.each_weight(|stored, out, tap| weights[stored] = from[out * self.window() + tap]);
+        self.each_weight(|stored, out, tap| weights[stored] = from[tap * self.out_channels + out]);
         for (out, &sum) in bias.iter_mut().zip(&kernel.bias_sums) {
             *out = sum as f32;
         }
     }
 
-    /// Lays out every window as one row.
+    /// Lays out the windows of some output lines as one row each.
     ///
     /// # Shape
-    /// `images`: images × in_side² × in; `rows`: (images · out_side²) × window.
-    pub(super) fn unroll(self, images: &[f32], rows: &mut [f32]) {
-        let run = self.kernel * self.in_channels;
-        let line = self.in_side * self.in_channels;
-        let geometry = Geometry { run, line, step: self.in_channels, sides: self.sides() };
-        unroll(geometry, images, rows);
+    /// `images`: images × in_side² × in; `rows`: (images · lines · out_side) × window.
+    pub(super) fn unroll(self, images: &[f32], lines: Range<usize>, rows: &mut [f32]) {
+        unroll(self.geometry(lines), images, rows);
     }
 
-    /// The reverse of [`Convolution::unroll`]: every pixel receives the sum over its windows.
-    pub(super) fn fold(self, rows: &[f32], images: &mut [f32]) {
-        let run = self.kernel * self.in_channels;
-        let line = self.in_side * self.in_channels;
-        let geometry = Geometry { run, line, step: self.in_channels, sides: self.sides() };
-        fold(geometry, rows, images);
+    /// The reverse of [`Convolution::unroll`]: adds to every pixel the sum over its windows.
+    pub(super) fn fold(self, rows: &[f32], lines: Range<usize>, images: &mut [f32]) {
+        fold(self.geometry(lines), rows, images);
     }
 
-    fn sides(self) -> (usize, usize) {
-        (self.out_side(), self.kernel)
+    /// All lines of the output.
+    pub(super) fn all_lines(self) -> Range<usize> {
+        0..self.out_side()
+    }
+
+    fn geometry(self, lines: Range<usize>) -> Geometry {
+        assert!(lines.end <= self.out_side(), "an image has so many lines");
+        Geometry {
+            run: self.kernel * self.in_channels,
+            line: self.in_side * self.in_channels,
+            step: self.in_channels,
+            image: self.in_len(),
+            kernel: self.kernel,
+            out_side: self.out_side(),
+            first: lines.start,
+            count: lines.len(),
+        }
     }
 
     /// Convolves without the bias.
@@ -159,9 +170,9 @@ impl Convolution {
         let pixels = slope.len() / self.out_channels;
         let rows = View::new(rows, Layout::row_major(pixels, self.window()));
         let slope = View::new(slope, Layout::row_major(pixels, self.out_channels));
-        let layout = Layout::row_major(self.out_channels, self.window());
+        let layout = Layout::row_major(self.window(), self.out_channels);
         let to = ViewMut::new(&mut kernel.gradient, layout);
-        multiply(slope.transposed(), rows, Write::Add, to);
+        multiply(rows.transposed(), slope, Write::Add, to);
     }
 
     /// Adds to the bias' part of the gradient.
@@ -180,27 +191,25 @@ impl Convolution {
     }
 }
 
-/// Runs and strides of the windows: `sides` are out_side and kernel.
+/// Runs and strides of the windows of `count` output lines from `first` on.
 #[derive(Clone, Copy)]
 struct Geometry {
     run: usize,
     line: usize,
     step: usize,
-    sides: (usize, usize),
-}
-
-impl Geometry {
-    fn in_side(self) -> usize {
-        self.sides.0 + self.sides.1 - 1
-    }
+    image: usize,
+    kernel: usize,
+    out_side: usize,
+    first: usize,
+    count: usize,
 }
 
 widened! {
     fn unroll(geometry: Geometry, images: &[f32], rows: &mut [f32]) {
         // A run of known length is copied in a few instructions instead of a call.
         match geometry.run {
-            5 => unroll_runs(Geometry { run: 5, ..geometry }, images, rows),
-            9 => unroll_runs(Geometry { run: 9, ..geometry }, images, rows),
+            5 => unroll_short::<8>(Geometry { run: 5, ..geometry }, images, rows),
+            9 => unroll_short::<16>(Geometry { run: 9, ..geometry }, images, rows),
             100 => unroll_runs(Geometry { run: 100, ..geometry }, images, rows),
             192 => unroll_runs(Geometry { run: 192, ..geometry }, images, rows),
             384 => unroll_runs(Geometry { run: 384, ..geometry }, images, rows),
@@ -209,16 +218,41 @@ widened! {
     }
 }
 
+/// Copies `WIDE` entries where a run is shorter: the next run overwrites the excess.
+#[inline(always)]
+fn unroll_short<const WIDE: usize>(geometry: Geometry, images: &[f32], rows: &mut [f32]) {
+    let Geometry { run, line, step, kernel, out_side, first, count, .. } = geometry;
+    let per_image = count * out_side * kernel * run;
+    let images = images.chunks_exact(geometry.image);
+    for (image, rows) in images.zip(rows.chunks_exact_mut(per_image)) {
+        let mut to = 0;
+        for y in first..first + count {
+            for x in 0..out_side {
+                for tap in 0..kernel {
+                    let at = (y + tap) * line + x * step;
+                    let wide = (image.get(at..at + WIDE), rows.get_mut(to..to + WIDE));
+                    if let (Some(from), Some(to)) = wide {
+                        to.copy_from_slice(from);
+                    } else {
+                        rows[to..to + run].copy_from_slice(&image[at..at + run]);
+                    }
+                    to += run;
+                }
+            }
+        }
+    }
+}
+
 #[inline(always)]
 fn unroll_runs(geometry: Geometry, images: &[f32], rows: &mut [f32]) {
-    let Geometry { run, line, step, sides: (out_side, kernel) } = geometry;
-    let per_image = out_side * out_side * kernel * run;
-    let images = images.chunks_exact(geometry.in_side() * line);
+    let Geometry { run, line, step, kernel, out_side, first, count, .. } = geometry;
+    let per_image = count * out_side * kernel * run;
+    let images = images.chunks_exact(geometry.image);
     for (image, rows) in images.zip(rows.chunks_exact_mut(per_image)) {
         for (y, rows) in rows.chunks_exact_mut(out_side * kernel * run).enumerate() {
             for (x, row) in rows.chunks_exact_mut(kernel * run).enumerate() {
                 for (tap, to) in row.chunks_exact_mut(run).enumerate() {
-                    let at = (y + tap) * line + x * step;
+                    let at = (first + y + tap) * line + x * step;
                     to.copy_from_slice(&image[at..at + run]);
                 }
             }
@@ -239,15 +273,14 @@ widened! {
 
 #[inline(always)]
 fn fold_runs(geometry: Geometry, rows: &[f32], images: &mut [f32]) {
-    let Geometry { run, line, step, sides: (out_side, kernel) } = geometry;
-    let per_image = out_side * out_side * kernel * run;
-    images.fill(0.0);
-    let images = images.chunks_exact_mut(geometry.in_side() * line);
+    let Geometry { run, line, step, kernel, out_side, first, count, .. } = geometry;
+    let per_image = count * out_side * kernel * run;
+    let images = images.chunks_exact_mut(geometry.image);
     for (image, rows) in images.zip(rows.chunks_exact(per_image)) {
         for (y, rows) in rows.chunks_exact(out_side * kernel * run).enumerate() {
             for (x, row) in rows.chunks_exact(kernel * run).enumerate() {
                 for (tap, from) in row.chunks_exact(run).enumerate() {
-                    let at = (y + tap) * line + x * step;
+                    let at = (first + y + tap) * line + x * step;
                     for (to, from) in image[at..at + run].iter_mut().zip(from) {
                         *to += from;
                     }

@@ -1,4 +1,5 @@
 //! A fully connected layer over a slice of the flat parameters.
+use super::elementwise::widened;
 use super::matrix::{Layout, View, ViewMut, Write, multiply};
 
 /// Where a layer `y = W x + b` lies in the flat parameters: W row by row, then b.
@@ -67,12 +68,23 @@ impl Dense {
     }
 }
 
-/// Adds to `sums` the sum of every row of `slope`: the gradient of a bias.
-///
-/// # Shape
-/// `slope`: outputs × batch; `sums`: outputs.
-pub(super) fn add_row_sums(slope: &[f32], batch: usize, sums: &mut [f64]) {
-    for (sum, row) in sums.iter_mut().zip(slope.chunks_exact(batch)) {
-        *sum += row.iter().map(|&value| f64::from(value)).sum::<f64>();
+widened! {
+    /// Adds to `sums` the sum of every row of `slope`: the gradient of a bias.
+    ///
+    /// # Shape
+    /// `slope`: outputs × batch; `sums`: outputs.
+    pub(super) fn add_row_sums(slope: &[f32], batch: usize, sums: &mut [f64]) {
+        for (sum, row) in sums.iter_mut().zip(slope.chunks_exact(batch)) {
+            // Eight sums side by side, then one after the other: an order that no width changes.
+            let (eights, rest) = row.as_chunks::<8>();
+            let mut lanes = [0.0; 8];
+            for eight in eights {
+                for lane in 0..8 {
+                    lanes[lane] += f64::from(eight[lane]);
+                }
+            }
+            let tail: f64 = rest.iter().map(|&value| f64::from(value)).sum();
+            *sum += lanes.iter().sum::<f64>() + tail;
+        }
     }
 }

@@ -138,7 +138,7 @@ impl Buffers {
     fn forward_chunk(&mut self, params: &[f32], images: &[f32], start: usize) {
         let count = images.len() / IMAGE;
         let rows = grown(&mut self.rows, count * FIRST.rows_len());
-        FIRST.unroll(images, rows);
+        FIRST.unroll(images, FIRST.all_lines(), rows);
         let map = grown(&mut self.map, count * FIRST.out_len());
         FIRST.forward(&self.first, rows, map);
         let pooled = &mut self.pooled[start * POOLED..(start + count) * POOLED];
@@ -146,7 +146,7 @@ impl Buffers {
         pool(map, FIRST.out_side(), FIRST.bias(params), pooled, from);
 
         let rows = grown(&mut self.rows, count * SECOND.rows_len());
-        SECOND.unroll(pooled, rows);
+        SECOND.unroll(pooled, SECOND.all_lines(), rows);
         let map = grown(&mut self.map, count * SECOND.out_len());
         SECOND.forward(&self.second, rows, map);
         let pooled = grown(&mut self.pooled_chunk, count * FEATURES);
@@ -203,19 +203,20 @@ impl Buffers {
 
         let range = start * POOLED..(start + count) * POOLED;
         let rows = grown(&mut self.rows, count * SECOND.rows_len());
-        SECOND.unroll(&self.pooled[range.clone()], rows);
+        SECOND.unroll(&self.pooled[range.clone()], SECOND.all_lines(), rows);
         SECOND.add_weight_gradient(rows, map, &mut self.second);
         let rows_slope = grown(&mut self.rows_slope, count * SECOND.rows_len());
         SECOND.input_gradient(&self.second, map, rows_slope);
         let slope = grown(&mut self.pooled_chunk, count * POOLED);
-        SECOND.fold(rows_slope, slope);
+        slope.fill(0.0);
+        SECOND.fold(rows_slope, SECOND.all_lines(), slope);
 
         let from = &self.pooled_from[range];
         add_open_sums(slope, from, self.first.bias_sums());
         let map = grown(&mut self.map, count * FIRST.out_len());
         unpool(slope, from, FIRST.out_side(), FIRST.out_channels, map);
         let rows = grown(&mut self.rows, count * FIRST.rows_len());
-        FIRST.unroll(images, rows);
+        FIRST.unroll(images, FIRST.all_lines(), rows);
         FIRST.add_weight_gradient(rows, map, &mut self.first);
     }
 

@@ -52,7 +52,8 @@ pub struct Evaluation {
 ///
 /// # Guarantee
 /// Given the same state and arguments every call returns the same bits on the same CPU type.
-/// Parameters that are not finite, or overflow on the way, give a loss that is not finite.
+/// Parameters that hold a NaN give a loss that is not finite; so does whatever overflows, unless
+/// ReLU cuts it off as −∞. Nothing of the kind panics.
 ///
 /// # Panics
 /// When a slice has the wrong length, a batch is empty or a label is out of range.

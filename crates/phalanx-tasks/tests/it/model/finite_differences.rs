@@ -72,7 +72,7 @@ fn check(architecture: Architecture, mode: Mode) {
             direction[at] = 0.5 * direction[at] + 0.5 * f64::from(grad[at]) / norm;
         }
         let data = (&params[..], &images[..], &labels[..]);
-        let (found, expected) = compare(model, data, (&direction, 2e-3 / norm), &grad);
+        let (found, expected) = compare(model, data, (&direction, 3e-4 / norm), &grad);
         let error = ((found - expected) / expected).abs();
         assert!(
             error < 1e-2,

@@ -18,13 +18,15 @@ fn parse(text: &str) -> Fixture {
     for line in text.lines() {
         let words: Vec<&str> = line.split(' ').collect();
         match words[..] {
-            ["dim", value] => fixture.dim = value.parse().unwrap(),
-            ["loss", value] => fixture.loss = value.parse().unwrap(),
-            ["norm", value] => fixture.norm = value.parse().unwrap(),
+            ["dim", value] => fixture.dim = value.parse().expect("a number"),
+            ["loss", value] => fixture.loss = value.parse().expect("a number"),
+            ["norm", value] => fixture.norm = value.parse().expect("a number"),
             ["entry", at, value] => {
-                fixture.entries.push((at.parse().unwrap(), value.parse().unwrap()));
+                fixture
+                    .entries
+                    .push((at.parse().expect("a number"), value.parse().expect("a number")));
             }
-            ["score", _, value] => fixture.scores.push(value.parse().unwrap()),
+            ["score", _, value] => fixture.scores.push(value.parse().expect("a number")),
             _ => panic!("a fixture line reads `{line}`"),
         }
     }

@@ -1,101 +1,32 @@
-//! The CIFAR-10 CNN: four 3 × 3 convolutions with ReLU and normalisation, two dense layers.
-use phalanx_robust::{Rng, StateError, StateReader, StateWriter};
-use rand::Rng as _;
-
-use super::batch_norm::{BatchNorm, Running, Statistics};
-use super::convolution::{Convolution, Kernel};
-use super::dense::{Dense, add_row_sums};
-use super::elementwise::{
+//! Forward and backward passes of the CIFAR-10 CNN over preallocated buffers.
+use super::super::batch_norm::{Running, Statistics};
+use super::super::convolution::Kernel;
+use super::super::dense::add_row_sums;
+use super::super::elementwise::{
     BLOCKED, Pooling, add_bias, add_bias_relu, add_channel_bias_relu, affine, block_inactive,
     pool_affine, unpool,
 };
-use super::initial::fill_uniform;
-use super::loss::softmax_gradient;
-use super::matrix::{Layout, View, ViewMut, Write};
-use super::workspace::{Pool, Workspace, grown, held};
-use super::{Mode, Model, assert_training_shapes};
+use super::super::loss::softmax_gradient;
+use super::super::matrix::{Layout, View, ViewMut, Write};
+use super::super::workspace::{Workspace, grown, held};
+use super::{
+    CLASSES, DRAWS, DROP_BELOW, FEATURES, FOURTH, HIDDEN, IMAGE, KEPT, SECOND, SLOT, STAGES,
+};
 
-/// A convolution, its ReLU and the normalisation behind it.
-#[derive(Debug, Clone, Copy)]
-struct Stage {
-    convolution: Convolution,
-    norm: BatchNorm,
-}
-
-impl Stage {
-    const fn new(offset: usize, side: usize, in_channels: usize, out_channels: usize) -> Self {
-        // A border of one pixel keeps the side.
-        let in_side = side + 2;
-        let convolution = Convolution { in_channels, out_channels, kernel: 3, in_side, offset };
-        let norm = BatchNorm { channels: out_channels, offset: convolution.end() };
-        Self { convolution, norm }
-    }
-
-    const fn end(self) -> usize {
-        self.norm.end()
-    }
-
-    const fn side(self) -> usize {
-        self.convolution.out_side()
-    }
-
-    const fn len(self) -> usize {
-        self.convolution.out_len()
-    }
-}
-
-const FIRST: Stage = Stage::new(0, 32, 3, 64);
-const SECOND: Stage = Stage::new(FIRST.end(), 32, 64, 64);
-const THIRD: Stage = Stage::new(SECOND.end(), 16, 64, 128);
-const FOURTH: Stage = Stage::new(THIRD.end(), 16, 128, 128);
-const STAGES: [Stage; 4] = [FIRST, SECOND, THIRD, FOURTH];
-const HIDDEN: Dense = Dense::new(FOURTH.end(), 8192, 128);
-const CLASSES: Dense = Dense::new(HIDDEN.end(), 128, 10);
-
-const SIDE: usize = 32;
-const IMAGE: usize = 3 * SIDE * SIDE;
-const FEATURES: usize = HIDDEN.inputs;
-/// Largest image between two layers.
-const SLOT: usize = FIRST.len();
-/// Random bytes that one image's dropout takes.
-const DRAWS: usize = SECOND.len() / 4 + FEATURES + HIDDEN.outputs;
-/// A byte below this drops: one in four, exactly.
-const DROP_BELOW: u8 = 64;
-/// What is kept is scaled so that the expectation stays.
-const KEPT: f32 = 4.0 / 3.0;
-/// Images per pass when no statistics tie a batch together.
-const BLOCK: usize = 10;
-
-/// [3→64, 64→64, pool], [64→128, 128→128, pool], each convolution k3 with border 1, then ReLU,
-/// then batch normalisation; 8192→128, ReLU; 128→10; log-softmax; dropout ¼ after each pool and
-/// after the hidden layer.
-///
-/// # Cost
-/// 0.29 thousand million multiply-adds per image forward and backward. Buffers: 1.3 MB per
-/// image of a pass plus 7 MB; a training pass holds ten images in [`Mode::Published`] and the
-/// whole batch in [`Mode::Paper`], whose statistics tie the batch together.
-///
-/// # Source
-/// The model of the published MoNNA experiments on CIFAR-10; 1,310,922 parameters.
-#[derive(Debug, Clone)]
-pub struct CifarCnn {
-    mode: Mode,
-    drops: bool,
-    stream: Rng,
-    running: [Running; 4],
-    workspace: Pool<Buffers>,
-}
+/// Output lines that are unrolled together: their windows should stay in a second-level cache.
+const BAND: usize = 8;
 
 #[derive(Debug, Default)]
-struct Buffers {
+pub(super) struct Buffers {
     kernels: [Kernel; 4],
-    statistics: [Statistics; 4],
+    pub(super) statistics: [Statistics; 4],
     // What ReLU gives in each stage, for a block.
     active: [Vec<f32>; 4],
-    // One image with its border, and one without.
+    // One image with its border, its slope, and one image without a border.
     bordered: Vec<f32>,
+    bordered_slope: Vec<f32>,
     plain: Vec<f32>,
-    // One image's windows, and their slopes.
+    // The windows of one band of one image, and their slopes.
     rows: Vec<f32>,
     rows_slope: Vec<f32>,
     // Both poolings of a block, and where each maximum came from.
@@ -109,17 +40,18 @@ struct Buffers {
     // Outputs × batch.
     hidden: Vec<f32>,
     hidden_slope: Vec<f32>,
-    scores: Vec<f32>,
+    pub(super) scores: Vec<f32>,
     hidden_bias: Vec<f64>,
     classes_bias: Vec<f64>,
     // Random bytes: first pooling of all images, second of all, hidden layer.
-    draws: Vec<u8>,
+    pub(super) draws: Vec<u8>,
 }
 
 impl Workspace for Buffers {
     fn bytes(&self) -> u64 {
         let single = [
             &self.bordered,
+            &self.bordered_slope,
             &self.plain,
             &self.rows,
             &self.rows_slope,
@@ -142,20 +74,20 @@ impl Workspace for Buffers {
 
 /// How the layers behave in one pass.
 #[derive(Clone, Copy)]
-struct Pass<'a> {
-    params: &'a [f32],
-    measures: bool,
-    drops: bool,
+pub(super) struct Pass<'a> {
+    pub(super) params: &'a [f32],
+    pub(super) measures: bool,
+    pub(super) drops: bool,
 }
 
 impl Buffers {
-    fn load(&mut self, params: &[f32]) {
+    pub(super) fn load(&mut self, params: &[f32]) {
         for (stage, kernel) in STAGES.iter().zip(&mut self.kernels) {
             stage.convolution.load_forward(params, kernel);
         }
     }
 
-    fn start(&mut self, params: &[f32]) {
+    pub(super) fn start(&mut self, params: &[f32]) {
         for (index, stage) in STAGES.iter().enumerate() {
             stage.convolution.load_backward(params, &mut self.kernels[index]);
             self.statistics[index].start(stage.norm.channels);
@@ -164,7 +96,7 @@ impl Buffers {
         grown(&mut self.classes_bias, CLASSES.outputs).fill(0.0);
     }
 
-    fn fix(&mut self, running: &[Running; 4]) {
+    pub(super) fn fix(&mut self, running: &[Running; 4]) {
         for (statistics, running) in self.statistics.iter_mut().zip(running) {
             statistics.fix(running);
         }
@@ -197,7 +129,7 @@ impl Buffers {
         }
     }
 
-    fn forward(&mut self, pass: Pass<'_>, images: &[f32]) {
+    pub(super) fn forward(&mut self, pass: Pass<'_>, images: &[f32]) {
         let batch = images.len() / IMAGE;
         for index in 0..STAGES.len() {
             self.forward_stage(pass, index, images);
@@ -231,14 +163,18 @@ impl Buffers {
         let (stage, batch) = (STAGES[index], images.len() / IMAGE);
         let convolution = stage.convolution;
         grown(&mut self.active[index], batch * stage.len());
-        grown(&mut self.rows, convolution.rows_len());
+        let rows = grown(&mut self.rows, convolution.rows_len() / stage.side() * BAND).len();
+        let band = stage.side() * stage.norm.channels * BAND;
         for image in 0..batch {
             self.read_into_border(index, image, images);
-            let rows = &mut self.rows[..convolution.rows_len()];
-            convolution.unroll(&self.bordered[..convolution.in_len()], rows);
+            let bordered = &self.bordered[..convolution.in_len()];
             let out = &mut self.active[index][image * stage.len()..(image + 1) * stage.len()];
-            convolution.forward(&self.kernels[index], rows, out);
-            add_channel_bias_relu(out, convolution.bias(pass.params));
+            for (at, out) in out.chunks_exact_mut(band).enumerate() {
+                let rows = &mut self.rows[..rows];
+                convolution.unroll(bordered, at * BAND..(at + 1) * BAND, rows);
+                convolution.forward(&self.kernels[index], rows, out);
+                add_channel_bias_relu(out, convolution.bias(pass.params));
+            }
         }
         let statistics = &mut self.statistics[index];
         if pass.measures {
@@ -269,7 +205,7 @@ impl Buffers {
         }
     }
 
-    fn backward(
+    pub(super) fn backward(
         &mut self,
         pass: Pass<'_>,
         (images, labels, samples): (&[f32], &[u8], usize),
@@ -351,22 +287,32 @@ impl Buffers {
         let stage = STAGES[index];
         let convolution = stage.convolution;
         self.read_into_border(index, image, images);
-        let rows = grown(&mut self.rows, convolution.rows_len());
-        convolution.unroll(&self.bordered[..convolution.in_len()], rows);
+        let len = convolution.rows_len() / stage.side() * BAND;
+        let rows = grown(&mut self.rows, len);
+        let rows_slope = grown(&mut self.rows_slope, len);
+        let bordered = &self.bordered[..convolution.in_len()];
+        let below = grown(&mut self.bordered_slope, bordered.len());
+        below.fill(0.0);
         let slope = &self.slope[image * SLOT..image * SLOT + stage.len()];
-        convolution.add_bias_gradient(slope, &mut self.kernels[index]);
-        convolution.add_weight_gradient(rows, slope, &mut self.kernels[index]);
+        let kernel = &mut self.kernels[index];
+        convolution.add_bias_gradient(slope, kernel);
+        let bands = slope.chunks_exact(stage.side() * stage.norm.channels * BAND);
+        for (at, slope) in bands.enumerate() {
+            let lines = at * BAND..(at + 1) * BAND;
+            convolution.unroll(bordered, lines.clone(), rows);
+            convolution.add_weight_gradient(rows, slope, kernel);
+            if index > 0 {
+                convolution.input_gradient(kernel, slope, rows_slope);
+                convolution.fold(rows_slope, lines, below);
+            }
+        }
         if index == 0 {
             return;
         }
-        let rows_slope = grown(&mut self.rows_slope, convolution.rows_len());
-        convolution.input_gradient(&self.kernels[index], slope, rows_slope);
-        let bordered = &mut self.bordered[..convolution.in_len()];
-        convolution.fold(rows_slope, bordered);
         let (side, channels) = (stage.side(), convolution.in_channels);
         let len = side * side * channels;
         let plain = grown(&mut self.plain, len);
-        let lines = bordered.chunks_exact(convolution.in_side * channels).skip(1);
+        let lines = below.chunks_exact(convolution.in_side * channels).skip(1);
         for (to, from) in plain.chunks_exact_mut(side * channels).zip(lines) {
             to.copy_from_slice(&from[channels..channels + to.len()]);
         }
@@ -380,7 +326,7 @@ impl Buffers {
         }
     }
 
-    fn finish(&self, grad: &mut [f32]) {
+    pub(super) fn finish(&self, grad: &mut [f32]) {
         for (index, stage) in STAGES.iter().enumerate() {
             stage.convolution.write_gradient(&self.kernels[index], grad);
             stage.norm.write_gradient(&self.statistics[index], grad);
@@ -403,167 +349,5 @@ fn transpose(from: &[f32], rows: usize, to: &mut [f32]) {
         for (column, &value) in from.iter().enumerate() {
             to[column * rows + row] = value;
         }
-    }
-}
-
-impl CifarCnn {
-    /// A model at the beginning of its dropout stream, with running mean 0 and variance 1.
-    pub fn new(mode: Mode, dropout: Rng) -> Self {
-        let running = STAGES.map(|stage| Running::new(stage.norm.channels));
-        let drops = mode == Mode::Paper;
-        Self { mode, drops, stream: dropout, running, workspace: Pool::new() }
-    }
-
-    /// The same with dropout off, to be compared with other implementations.
-    #[must_use]
-    pub fn without_dropout(mut self) -> Self {
-        self.drops = false;
-        self
-    }
-
-    fn training_pass(
-        &mut self,
-        params: &[f32],
-        (images, labels): (&[f32], &[u8]),
-        grad: &mut [f32],
-        leaves_trace: bool,
-    ) -> f64 {
-        assert_training_shapes(self, params, (images, labels), grad);
-        let pass = Pass { params, measures: self.mode == Mode::Paper, drops: self.drops };
-        let batch = labels.len();
-        let block = if pass.measures { batch } else { BLOCK };
-        let mut stream = self.stream.clone();
-        let pool = self.workspace.clone();
-        let loss = pool.with(|buffers| {
-            buffers.load(params);
-            buffers.start(params);
-            buffers.fix(&self.running);
-            if pass.drops {
-                stream.fill_bytes(grown(&mut buffers.draws, batch * DRAWS));
-            }
-            let mut loss = 0.0;
-            let blocks = images.chunks(block * IMAGE).zip(labels.chunks(block));
-            for (index, (images, labels)) in blocks.enumerate() {
-                buffers.forward(pass, images);
-                let part = (images, labels, batch);
-                loss += buffers.backward(pass, part, Write::part(index), grad);
-            }
-            buffers.finish(grad);
-            if pass.measures && leaves_trace {
-                for (index, stage) in STAGES.iter().enumerate() {
-                    let pixels = batch * stage.side() * stage.side();
-                    buffers.statistics[index].enter(pixels, &mut self.running[index]);
-                }
-            }
-            loss / batch as f64
-        });
-        if leaves_trace {
-            self.stream = stream;
-        }
-        loss
-    }
-}
-
-impl Model for CifarCnn {
-    fn dim(&self) -> usize {
-        CLASSES.end()
-    }
-
-    fn input_len(&self) -> usize {
-        IMAGE
-    }
-
-    fn classes(&self) -> usize {
-        CLASSES.outputs
-    }
-
-    fn init(&self, rng: &mut Rng, out: &mut [f32]) {
-        for stage in STAGES {
-            let range = stage.convolution.offset..stage.convolution.end();
-            fill_uniform(rng, stage.convolution.window(), &mut out[range]);
-            stage.norm.init(out);
-        }
-        for layer in [HIDDEN, CLASSES] {
-            fill_uniform(rng, layer.inputs, &mut out[layer.offset..layer.end()]);
-        }
-    }
-
-    fn loss_gradient(
-        &mut self,
-        params: &[f32],
-        images: &[f32],
-        labels: &[u8],
-        grad: &mut [f32],
-    ) -> f64 {
-        self.training_pass(params, (images, labels), grad, true)
-    }
-
-    fn probe_gradient(
-        &mut self,
-        params: &[f32],
-        images: &[f32],
-        labels: &[u8],
-        grad: &mut [f32],
-    ) -> f64 {
-        self.training_pass(params, (images, labels), grad, false)
-    }
-
-    fn logits(&mut self, params: &[f32], images: &[f32], out: &mut [f32]) {
-        let classes = self.classes();
-        assert_eq!(params.len(), self.dim(), "as many parameters as the model has");
-        assert_eq!(images.len() / IMAGE * classes, out.len(), "one row per image");
-        self.workspace.with(|buffers| {
-            buffers.load(params);
-            buffers.fix(&self.running);
-            let pass = Pass { params, measures: false, drops: false };
-            let blocks = images.chunks(BLOCK * IMAGE).zip(out.chunks_mut(BLOCK * classes));
-            for (images, out) in blocks {
-                buffers.forward(pass, images);
-                let batch = out.len() / classes;
-                for (sample, out) in out.chunks_exact_mut(classes).enumerate() {
-                    for (class, out) in out.iter_mut().enumerate() {
-                        *out = buffers.scores[class * batch + sample];
-                    }
-                }
-            }
-        });
-    }
-
-    fn sibling(&self, dropout: Rng) -> Box<dyn Model> {
-        let fresh = Self::new(self.mode, dropout);
-        Box::new(Self { drops: self.drops, workspace: self.workspace.clone(), ..fresh })
-    }
-
-    fn workspace_bytes(&self) -> u64 {
-        self.workspace.bytes()
-    }
-
-    fn own_bytes(&self) -> u64 {
-        let running = self.running.iter();
-        running.map(|running| held(&running.mean) + held(&running.variance)).sum()
-    }
-
-    fn save(&self, out: &mut StateWriter) {
-        for running in &self.running {
-            out.f64s(&running.mean);
-            out.f64s(&running.variance);
-        }
-        self.stream.save(out);
-    }
-
-    fn load(&mut self, input: &mut StateReader<'_>) -> Result<(), StateError> {
-        let mut running = self.running.clone();
-        for running in &mut running {
-            let channels = running.mean.len();
-            for values in [&mut running.mean, &mut running.variance] {
-                *values = input.f64s()?;
-                if values.len() != channels {
-                    return Err(StateError::Mismatch { what: "number of channels" });
-                }
-            }
-        }
-        self.stream.load(input)?;
-        self.running = running;
-        Ok(())
     }
 }
