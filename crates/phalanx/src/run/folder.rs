@@ -60,9 +60,7 @@ pub fn state_of(path: &Path, run: &Run) -> Result<State, Problem> {
     let elsewhere = "choose another folder with `--runs`, or replace this one with `--force`";
     match fs::read_to_string(path.join(EXPERIMENT)) {
         Ok(text) => require_same(&text, run).map_err(|p| p.at(path.display()).hint(elsewhere))?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return require_empty(path).map(|()| State::Fresh);
-        }
+        Err(error) if is_absent(&error) => return require_empty(path).map(|()| State::Fresh),
         Err(error) => return Err(Problem::io("cannot read", &path.join(EXPERIMENT), &error)),
     }
     let summary = path.join(SUMMARY);
@@ -82,6 +80,11 @@ pub fn state_of(path: &Path, run: &Run) -> Result<State, Problem> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(State::Fresh),
         Err(error) => Err(Problem::io("cannot read", &checkpoint, &error)),
     }
+}
+
+// That a parent is a file is found, and told better, when the folder is created.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 // A folder without an experiment must hold nothing but a record that was just begun.
@@ -151,10 +154,12 @@ impl Folder {
             Err(TryLockError::Error(_)) => {}
         }
         let folder = Self { path, record: file };
-        if is_forced {
+        let state = if is_forced {
             folder.remove_old()?;
-        }
-        let state = state_of(&folder.path, run)?;
+            State::Fresh
+        } else {
+            state_of(&folder.path, run)?
+        };
         if matches!(state, State::Fresh) {
             folder.write_atomically(EXPERIMENT, run.to_toml().as_bytes())?;
         }
@@ -217,8 +222,9 @@ impl Folder {
         }
     }
 
-    // The record stays: it is locked, and the recorder cuts it to its beginning.
+    // The record stays: it is locked, and the recorder cuts it to its beginning. The experiment
+    // stays until it is replaced: it is what makes this a run folder.
     fn remove_old(&self) -> Result<(), Problem> {
-        [SUMMARY, CHECKPOINT, ENVIRONMENT, EXPERIMENT].iter().try_for_each(|name| self.remove(name))
+        [SUMMARY, CHECKPOINT, ENVIRONMENT].iter().try_for_each(|name| self.remove(name))
     }
 }
