@@ -230,3 +230,27 @@ fn a_hub_is_a_sender_that_is_not_byzantine_and_large_populations_are_averaged() 
     assert!(count(&svg, "class=\"heat\"") <= 64 * 64 + 5);
     assert_eq!(text(&one.join(format!("{stem}.csv"))).lines().count(), 450 * 500 + 1);
 }
+
+#[test]
+fn a_page_that_cannot_be_written_is_an_error_that_names_the_file() {
+    let folder = Sample::small().write("unwritable");
+    std::fs::write(folder.join("figures"), "in the way").unwrap();
+    let error = write_report(&folder).unwrap_err().to_string();
+    assert!(error.ends_with(&folder.join("figures").display().to_string()), "{error}");
+    assert!(!folder.join("report.html").exists());
+}
+
+#[test]
+fn a_failure_that_only_the_summary_knows_is_marked_too() {
+    let folder = Sample::small().write("summary-failure");
+    let one = run(&folder, "averaging-attacked");
+    let mut summary: Summary = read_json(&one.join(SUMMARY)).unwrap();
+    summary.status = phalanx_report::Status::Diverged;
+    summary.nodes[1].failed = Some("the rule refused".into());
+    summary.nodes[1].rounds = 5;
+    write_json(&one.join(SUMMARY), &summary);
+    write_figures(&one).unwrap();
+    let svg = text(&one.join("figures/accuracy.svg"));
+    assert!(svg.contains("diverged, round 5"));
+    assert_eq!(count(&svg, "class=\"broken l0\""), 2);
+}
