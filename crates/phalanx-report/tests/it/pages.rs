@@ -37,7 +37,8 @@ fn assert_well_formed(svg: &str) {
 fn the_page_of_an_experiment_stands_alone_and_says_what_happened() {
     let folder = Sample::quickstart().write("quickstart");
     let page = text(&write_report(&folder).unwrap());
-    let verdict = "Under fall-of-empires by 5 of 26 nodes, the worst honest node ends at 89.0\u{a0}% \
+    let verdict = "Under fall-of-empires by 5 of 26 nodes, the worst honest node ends at \
+        89.0\u{a0}% \
                    accuracy";
     assert!(page.contains(verdict));
     assert!(page.contains("Of 3 runs of local-steps, 2 diverged, the first at round 143."));
@@ -102,7 +103,10 @@ fn a_single_run_has_a_page_of_its_own() {
     let one = run(&folder, "monna");
     let path = write_report(&one).unwrap();
     assert_eq!(path, one.join("report.html"));
-    assert!(text(&path).contains("with a single seed"), "it says what one seed cannot show");
+    assert!(
+        text(&path).contains("the arm with a single seed"),
+        "it says what one seed cannot show"
+    );
 }
 
 #[test]
