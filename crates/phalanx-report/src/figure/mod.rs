@@ -295,7 +295,8 @@ fn marks(series: &[Series]) -> String {
     }
     if series.iter().any(|series| series.style.is_none()) {
         text.push_str(&format!(
-            " In colour: the {} best and {} worst of {} arms by their worst node; the rest in grey.",
+            " In colour: the {} best and {} worst of {} arms by their worst node; the rest in \
+                grey.",
             LINES_MAX / 2,
             LINES_MAX / 2,
             series.len()

@@ -70,7 +70,17 @@ fn a_cut_off_last_line_is_left_out_and_said() {
 fn a_broken_line_is_refused_with_file_and_number() {
     let folder = Sample::small().write("broken-line");
     let one = run(&folder, "averaging-attacked");
-    for wrong in ["", "nonsense", "{\"t\":1}", "{\"t\":-1,\"node\":0,\"event\":\"finished\"}"] {
+    let wrong_lines = [
+        "",
+        "nonsense",
+        "{\"t\":1}",
+        "{\"t\":-1,\"node\":0,\"event\":\"finished\",\"round\":1}",
+        "{\"t\":1,\"node\":0,\"event\":\"finished\"}",
+        "{\"t\":1,\"node\":0,\"event\":\"invented\",\"round\":1}",
+        "{\"t\":1,\"node\":0,\"event\":\"proposed\",\"round\":1,\"loss\":\"0.5\"}",
+        "{\"t\":1,\"node\":70000,\"event\":\"finished\",\"round\":1}",
+    ];
+    for wrong in wrong_lines {
         let path = one.join(RECORD);
         let before = std::fs::read_to_string(&path).unwrap();
         edit(&path, |text| {
