@@ -2,6 +2,7 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use phalanx_report::{FolderError, Status, Summary, folder::read_json};
 use serde::Serialize;
@@ -122,6 +123,23 @@ fn require_same(text: &str, run: &Run) -> Result<(), Problem> {
     }))
 }
 
+/// How often, and after which pause, a lock is asked for again: a process that was just stopped
+/// holds its lock for a moment longer.
+const LOCK_ATTEMPTS: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
+
+fn lock(record: &File, folder: &Path) -> Result<(), Problem> {
+    for _ in 0..LOCK_ATTEMPTS {
+        match record.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            // Some file systems have no locks; there is then nobody to warn.
+            Ok(()) | Err(TryLockError::Error(_)) => return Ok(()),
+        }
+    }
+    let problem = Problem::new("another process is recording this run");
+    Err(problem.at(folder.display()).hint("wait for it, or stop it first"))
+}
+
 impl Folder {
     /// Creates the folder where needed and locks its record. With `is_forced`, whatever a run
     /// left there is removed first.
@@ -144,15 +162,7 @@ impl Folder {
         let options = OpenOptions::new().write(true).create(true).truncate(false).open(&record);
         let file = options
             .map_err(|error| writable(Problem::io("cannot write the record", &record, &error)))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let problem = Problem::new("another process is recording this run");
-                return Err(problem.at(path.display()).hint("wait for it, or stop it first"));
-            }
-            // Some file systems have no locks; there is then nobody to warn.
-            Err(TryLockError::Error(_)) => {}
-        }
+        lock(&file, &path)?;
         let folder = Self { path, record: file };
         let state = if is_forced {
             folder.remove_old()?;
