@@ -6,8 +6,10 @@ use crate::rule::{AggregateError, Aggregator, BuildError};
 use crate::state::{StateError, StateReader, StateWriter};
 use crate::vectors::Vectors;
 
+mod nearest_neighbor_mixing;
+
 /// Every mixing that an experiment file can name.
-pub const MIXINGS: &[Entry<MixingRule>] = &[];
+pub const MIXINGS: &[Entry<MixingRule>] = &[nearest_neighbor_mixing::ENTRY];
 
 /// Owned rows: the output of a mixing and its workspace.
 ///
@@ -28,6 +30,10 @@ impl Rows {
     /// Row `i`.
     pub fn row_mut(&mut self, i: usize) -> &mut [f32] {
         &mut self.values[i * self.dim..][..self.dim]
+    }
+    /// All rows, writable.
+    pub fn rows_mut(&mut self) -> impl Iterator<Item = &mut [f32]> {
+        self.values.chunks_exact_mut(self.dim.max(1))
     }
     /// All rows.
     pub fn rows(&self) -> impl Iterator<Item = &[f32]> {
