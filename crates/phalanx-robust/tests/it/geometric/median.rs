@@ -52,7 +52,7 @@ fn the_convergent_form_is_stationary_and_moves_along() {
         let rows = cloud(&mut rng, count, 6);
         let found = widen(&aggregate(&mut build(MEDIAN, (count, 1), &given), &rows, 0).unwrap());
         // Unit vectors towards the rows add up to at most 1 (a row itself may be the median).
-        let mut pull = vec![0.0; 6];
+        let mut pull = [0.0; 6];
         for row in &rows {
             let row = widen(row);
             let distance = squared(&row, &found).sqrt().max(1e-6);
