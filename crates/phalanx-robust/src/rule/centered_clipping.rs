@@ -5,7 +5,7 @@ use crate::kernel;
 use crate::population::{Bound, Population};
 use crate::recycle::recycle;
 use crate::registry::Entry;
-use crate::rule::self_centred_clipping::share;
+use crate::rule::self_centered_clipping::share;
 use crate::rule::{AggregateError, Aggregator, Rule, check_output};
 use crate::state::{StateError, StateReader, StateWriter};
 use crate::vectors::Vectors;

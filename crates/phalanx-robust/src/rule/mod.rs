@@ -20,7 +20,7 @@ mod minimum_diameter_averaging;
 mod multi_krum;
 mod nearest_neighbor_averaging;
 mod phocas;
-mod self_centred_clipping;
+mod self_centered_clipping;
 mod trimmed_mean;
 mod trimmed_midpoint;
 mod vertex_cover;
@@ -40,7 +40,7 @@ pub const RULES: &[Entry<Rule>] = &[
     multi_krum::ENTRY,
     nearest_neighbor_averaging::ENTRY,
     phocas::ENTRY,
-    self_centred_clipping::ENTRY,
+    self_centered_clipping::ENTRY,
     trimmed_mean::ENTRY,
     trimmed_midpoint::ENTRY,
 ];

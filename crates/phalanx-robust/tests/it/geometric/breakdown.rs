@@ -16,7 +16,7 @@ fn far_vectors_do_not_carry_a_robust_rule_away() {
         ("minimum-diameter-averaging", vec![]),
         ("multi-krum", vec![]),
         ("nearest-neighbor-averaging", vec![]),
-        ("self-centred-clipping", small_radius),
+        ("self-centered-clipping", small_radius),
     ];
     let (h, f, dim) = (9, 3, 20);
     let mut rng = Rng::stream(1, 0, "breakdown");

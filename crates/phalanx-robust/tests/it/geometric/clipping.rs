@@ -31,7 +31,7 @@ fn the_published_form_repeats_around_its_own_result() {
             expected = clipped(&rows, &expected, tau);
         }
         let given = [("tau", Value::Number(tau))];
-        let mut rule = build("self-centred-clipping", (count, 1), &given);
+        let mut rule = build("self-centered-clipping", (count, 1), &given);
         let found = aggregate(&mut rule, &rows, own).unwrap();
         let error = squared(&widen(&found), &expected).sqrt();
         let scale = expected.iter().fold(1.0f64, |most, x| most.max(x.abs()));
@@ -52,7 +52,7 @@ fn the_original_form_clips_at_the_second_largest_distance() {
         distances.sort_by(f64::total_cmp);
         let expected = clipped(&rows, &own, distances[distances.len() - 2]);
         let given = [("form", word("original"))];
-        let mut rule = build("self-centred-clipping", (count, 1), &given);
+        let mut rule = build("self-centered-clipping", (count, 1), &given);
         let found = aggregate(&mut rule, &rows, 1).unwrap();
         assert!(squared(&widen(&found), &expected).sqrt() < 1e-6);
     }
@@ -109,7 +109,7 @@ fn a_refused_call_leaves_the_last_result_alone() {
 
 #[test]
 fn a_row_that_is_not_finite_pulls_nowhere() {
-    for name in ["centered-clipping", "self-centred-clipping"] {
+    for name in ["centered-clipping", "self-centered-clipping"] {
         let mut rows = vec![vec![1.0f32, 2.0], vec![1.0, 2.0], vec![1.0, 2.0]];
         rows[2] = vec![f32::NEG_INFINITY, 2.0];
         let found = aggregate(&mut build(name, (3, 1), &[]), &rows, 0).unwrap();

@@ -95,7 +95,7 @@ fn parameters_that_do_not_fit_are_refused() {
         ("multi-krum", (9, 2), vec![("m", whole(0))]),
         ("geometric-median", (9, 2), vec![("nu", Value::Number(0.0))]),
         ("geometric-median", (9, 2), vec![("tolerance", Value::Number(f64::NAN))]),
-        ("self-centred-clipping", (9, 2), vec![("tau", Value::Number(-1.0))]),
+        ("self-centered-clipping", (9, 2), vec![("tau", Value::Number(-1.0))]),
     ] {
         let built = super::try_build(name, population, &given);
         assert!(built.is_err(), "{name} {population:?} {given:?}");

@@ -7,7 +7,7 @@ use crate::rule::{AggregateError, Rule};
 
 /// The registry entry.
 pub const ENTRY: Entry<Rule> = Entry {
-    name: "self-centred-clipping",
+    name: "self-centered-clipping",
     summary: "own vector plus the mean of the differences from it, each clipped to length τ",
     source: "He, Karimireddy, Jaggi, Byzantine-Robust Decentralized Learning via \
              ClippedGossip, 2022 (form `original`); the code of Farhadkhani et al., ICML 2023 \
@@ -33,18 +33,18 @@ pub const ENTRY: Entry<Rule> = Entry {
         build: |args, population| {
             let is_original = args.text("form") == "original";
             let tau = args.number_if("tau");
-            Ok(Box::new(Geometric::new(SelfCentredClipping {
+            Ok(Box::new(Geometric::new(SelfCenteredClipping {
                 f: population.f(),
                 tau: if is_original { tau } else { tau.or(Some(2.0)) },
                 iterations: if is_original { 1 } else { args.integer("iterations") },
-                ..SelfCentredClipping::default()
+                ..SelfCenteredClipping::default()
             })))
         },
     },
 };
 
 #[derive(Debug, Default)]
-struct SelfCentredClipping {
+struct SelfCenteredClipping {
     f: usize,
     tau: Option<f64>,
     iterations: usize,
@@ -53,7 +53,7 @@ struct SelfCentredClipping {
     sorted: Vec<f64>,
 }
 
-impl SelfCentredClipping {
+impl SelfCenteredClipping {
     /// Second-largest distance of a finite neighbour; the largest where there is only one.
     fn second_largest(&mut self, own: usize) -> f64 {
         let others = self.distances.iter().enumerate().filter(|(j, _)| *j != own);
@@ -65,7 +65,7 @@ impl SelfCentredClipping {
     }
 }
 
-impl GeometricRule for SelfCentredClipping {
+impl GeometricRule for SelfCenteredClipping {
     fn needs(&self) -> Needs {
         let pairs = if self.iterations > 1 { Pairs::All } else { Pairs::Own };
         Needs { pairs, has_norms: false }
