@@ -7,11 +7,13 @@ use crate::state::{StateError, StateReader, StateWriter};
 use crate::vectors::{ShapeError, Vectors};
 
 mod average;
+mod bulyan;
 mod caf;
 mod centered_clipping;
 mod comparative_gradient_elimination;
 mod coordinate_wise;
 mod coordinate_wise_median;
+mod fltrust;
 mod geometric_median;
 mod krum;
 mod meamed;
@@ -28,10 +30,12 @@ mod vertex_cover;
 /// Every rule that an experiment file can name.
 pub const RULES: &[Entry<Rule>] = &[
     average::ENTRY,
+    bulyan::ENTRY,
     caf::ENTRY,
     centered_clipping::ENTRY,
     comparative_gradient_elimination::ENTRY,
     coordinate_wise_median::ENTRY,
+    fltrust::ENTRY,
     geometric_median::ENTRY,
     krum::ENTRY,
     meamed::ENTRY,

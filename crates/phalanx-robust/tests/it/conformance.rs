@@ -29,6 +29,9 @@ enum Promise {
 const EXCEPTIONS: &[(&str, Promise, &str)] = &[
     ("average", Promise::Finite, "it has no robustness at all"),
     ("average", Promise::Near, "it has no robustness at all"),
+    ("bulyan", Promise::Permutation, "its last choices are among equals, which go by index"),
+    ("fltrust", Promise::Near, "trusts every vector within a right angle of the own one"),
+    ("fltrust", Promise::Translation, "compares directions seen from the origin"),
     ("bucketing+trimmed-mean", Promise::Permutation, "the permutation is drawn by index"),
     ("static-clipping+trimmed-mean", Promise::Near, "clips around the origin"),
     ("static-clipping+trimmed-mean", Promise::Translation, "clips around the origin"),
@@ -40,6 +43,7 @@ const EXCEPTIONS: &[(&str, Promise, &str)] = &[
 /// Rules that are the mean when f = 0 (with default parameters).
 const MEAN_WITHOUT_FAULTS: &[&str] = &[
     "average",
+    "bulyan",
     "trimmed-mean",
     "meamed",
     "phocas",
@@ -52,15 +56,20 @@ fn promises(subject: Subject, promise: Promise) -> bool {
     !EXCEPTIONS.iter().any(|(who, what, _)| *who == name && *what == promise)
 }
 
-/// Runs a property on many cases of every entry that makes the promise.
+/// Runs a property on many cases of every entry that makes the promise; all that break it are
+/// named.
 fn for_all(cases: u32, promise: Promise, property: fn(Subject, Case) -> Result<(), String>) {
+    let mut broken = Vec::new();
     for subject in Subject::all().into_iter().filter(|subject| promises(*subject, promise)) {
         let config = Config { cases, failure_persistence: None, ..Config::default() };
         let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
         let mut runner = TestRunner::new_with_rng(config, rng);
         let run = |case| property(subject, case).map_err(TestCaseError::fail);
-        runner.run(&case(), run).unwrap_or_else(|error| panic!("{subject}: {error}"));
+        if let Err(error) = runner.run(&case(), run) {
+            broken.push(format!("{subject}: {error}"));
+        }
     }
+    assert!(broken.is_empty(), "{promise:?} is broken:\n{}", broken.join("\n"));
 }
 
 fn with_family(
@@ -339,7 +348,7 @@ fn more_than_f_rows_that_are_not_finite_are_a_typed_error() {
         if !promises(subject, Promise::Finite) || subject.to_string().starts_with("bucketing") {
             continue;
         }
-        let (n, f) = (11, subject.f_max(11).unwrap());
+        let (n, f) = (11, subject.f_max(11).unwrap().min(5));
         for bad in [f32::NAN, f32::INFINITY] {
             let mut family = plain_case().family(0);
             for row in family.rows.iter_mut().rev().take(n - 1) {

@@ -49,6 +49,28 @@ fn examples_by_hand() {
     assert_eq!(on_numbers("phocas", 1, &[0.0, 10.0, 4.0, 5.0, 6.0]), 15.0 / 4.0);
 }
 
+/// f = 1 of seven: Krum takes 3, 2, 4, 1, then the first of 0, 10 and 90 that are left; of
+/// {0, 1, 2, 3, 4} the three closest to 2 are 1, 2, 3.
+#[test]
+fn bulyan_by_hand() {
+    assert_eq!(on_numbers("bulyan", 1, &[0.0, 1.0, 2.0, 3.0, 4.0, 10.0, 90.0]), 2.0);
+    assert_eq!(on_numbers("bulyan", 0, &[0.0, 1.0, 5.0]), 2.0);
+}
+
+/// Own (0, 2): (3, 3) counts 1/√2 at length 2, (0, 5) counts 1, (1, −1) and NaN nothing.
+#[test]
+fn fltrust_by_hand() {
+    let rows: [&[f32]; 5] = [&[0.0, 2.0], &[3.0, 3.0], &[0.0, 5.0], &[1.0, -1.0], &[f32::NAN, 1.0]];
+    let out = family(&rows).aggregate(&mut *build_rule(rule("fltrust"), 5, 1, &[])).unwrap();
+    let half = 0.5f64.sqrt();
+    let expected = [half * 2.0 * half / (half + 1.0), (half * 2.0 * half + 2.0) / (half + 1.0)];
+    assert!((f64::from(out[0]) - expected[0]).abs() < 1e-6, "{out:?} {expected:?}");
+    assert!((f64::from(out[1]) - expected[1]).abs() < 1e-6, "{out:?} {expected:?}");
+    let alone: [&[f32]; 2] = [&[0.0, 2.0], &[0.0, -2.0]];
+    let out = family(&alone).aggregate(&mut *build_rule(rule("fltrust"), 2, 1, &[])).unwrap();
+    assert_eq!(out, alone[0], "nobody to trust");
+}
+
 /// NaN counts as `+∞`, so the median of finite values and a minority of NaN stays among them.
 #[test]
 fn not_a_number_is_the_largest_value() {
