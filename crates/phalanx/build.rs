@@ -1,9 +1,5 @@
 //! Tells the program which commit and compiler it was built from, where that can be known.
-#![expect(
-    clippy::disallowed_methods,
-    clippy::print_stdout,
-    reason = "this is how cargo is spoken to"
-)]
+#![expect(clippy::disallowed_methods, reason = "cargo speaks through the environment")]
 use std::process::Command;
 
 fn main() {

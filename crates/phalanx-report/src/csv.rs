@@ -32,3 +32,18 @@ impl Csv {
         self.text
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_letter_that_needs_quotes_gets_them() {
+        let mut csv = Csv::new(&["a b"]);
+        for cell in ["1,2", "say \"no\"", "two\nlines", "two\rlines"] {
+            csv.row(&[cell, ""]);
+        }
+        let expected = "a b\n\"1,2\",\n\"say \"\"no\"\"\",\n\"two\nlines\",\n\"two\rlines\",\n";
+        assert_eq!(csv.finish(), expected);
+    }
+}

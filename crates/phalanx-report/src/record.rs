@@ -156,7 +156,11 @@ impl History {
         let mut history = Self::default();
         while let Some(raw) = lines.next()? {
             match serde_json::from_slice::<Line>(raw.bytes) {
-                Ok(line) => history.add(line),
+                Ok(line) => history.add(line).map_err(|reason| FolderError::Syntax {
+                    path: path.into(),
+                    line: raw.number,
+                    reason,
+                })?,
                 Err(_) if !raw.complete => {
                     history.truncated = true;
                     break;
@@ -168,7 +172,8 @@ impl History {
         Ok(history)
     }
 
-    fn add(&mut self, line: Line) {
+    /// Takes one event in; says what is wrong with one that is none.
+    fn add(&mut self, line: Line) -> Result<(), String> {
         self.lines += 1;
         match (line.event.as_str(), line.round) {
             ("proposed", Some(round)) => {
@@ -182,7 +187,7 @@ impl History {
                     curve.entry(round).or_insert_with(Tally::new).add(value);
                 }
             }
-            ("failed", round) => self.add_failure(round.unwrap_or(0), line.node, line.reason),
+            ("failed", Some(round)) => self.add_failure(round, line.node, line.reason),
             ("rejected", _) => {
                 for from in line.from {
                     *self.rejected_from.entry(from).or_default() += 1;
@@ -194,8 +199,13 @@ impl History {
                 }
                 *self.rejected_why.entry(reason).or_default() += 1;
             }
-            _ => {}
+            ("collected" | "finished", Some(_)) => {}
+            ("proposed" | "collected" | "evaluated" | "failed" | "finished", None) => {
+                return Err(format!("`{}` without its round", line.event));
+            }
+            (other, _) => return Err(format!("no event is called `{other}`")),
         }
+        Ok(())
     }
 
     fn add_failure(&mut self, round: u32, node: u16, reason: Option<String>) {

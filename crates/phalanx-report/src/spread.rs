@@ -122,7 +122,13 @@ impl<'a> Arm<'a> {
 
     /// Earliest round at which a node of some seed failed.
     pub fn first_failure(&self) -> Option<u32> {
-        self.runs.iter().filter_map(|run| Some(run.history.failure.as_ref()?.round)).min()
+        let recorded = |run: &&LoadedRun| Some(run.history.failure.as_ref()?.round);
+        // A record may end before the failure that the summary tells of.
+        let summed = |run: &&LoadedRun| {
+            let failed = run.summary.nodes.iter().filter(|node| node.failed.is_some());
+            failed.map(|node| node.rounds).min()
+        };
+        self.runs.iter().filter_map(|run| recorded(run).or_else(|| summed(run))).min()
     }
 
     /// A score over rounds; a seed contributes where all the nodes that it ever evaluates are in.

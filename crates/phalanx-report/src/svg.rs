@@ -16,6 +16,9 @@ const DARK: [&str; STYLES] =
 const DASHES: [&str; STYLES] =
     ["none", "8 4", "5 2.5", "10 3 2 3", "14 4", "6 2 2 2 2 2", "1 3", "12 3 4 3"];
 
+/// Around a drawing that is a file of its own.
+const MARGIN: f64 = 12.0;
+
 /// A place on the drawing.
 pub(crate) type Spot = (f64, f64);
 
@@ -122,20 +125,26 @@ impl Svg {
 
     /// For a page that carries [`style`] itself.
     pub(crate) fn inline(&self, label: &str) -> String {
-        self.wrap(label, "")
+        self.wrap(label, (0.0, ""))
     }
 
     /// A file that stands alone.
     pub(crate) fn file(&self, label: &str) -> String {
-        let paper = "<rect class=\"paper\" width=\"100%\" height=\"100%\"/>\n";
-        self.wrap(label, &format!("<style>\n{}</style>\n{paper}", style()))
+        let [width, height] = [self.width + 2.0 * MARGIN, self.height + 2.0 * MARGIN].map(place);
+        let corner = place(-MARGIN);
+        let paper = format!(
+            "<rect class=\"paper\" x=\"{corner}\" y=\"{corner}\" width=\"{width}\" \
+             height=\"{height}\"/>"
+        );
+        self.wrap(label, (MARGIN, &format!("<style>\n{}</style>\n{paper}\n", style())))
     }
 
-    fn wrap(&self, label: &str, head: &str) -> String {
-        let [width, height] = [self.width, self.height].map(place);
+    fn wrap(&self, label: &str, (margin, head): (f64, &str)) -> String {
+        let [width, height] = [self.width + 2.0 * margin, self.height + 2.0 * margin].map(place);
+        let corner = place(-margin);
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"figure\" role=\"img\" \
-             viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" \
+             viewBox=\"{corner} {corner} {width} {height}\" width=\"{width}\" height=\"{height}\" \
              aria-label=\"{}\">\n{head}{}</svg>\n",
             escape(label),
             self.body

@@ -38,6 +38,7 @@ pub struct Geometry {
     count: usize,
     squared_distances: Vec<f64>,
     squared_norms: Vec<f64>,
+    finite: Vec<Option<bool>>,
     workspace: kernel::Workspace,
 }
 
@@ -56,6 +57,8 @@ impl Geometry {
         self.squared_distances.resize(count * count, f64::NAN);
         self.squared_norms.clear();
         self.squared_norms.resize(count, f64::NAN);
+        self.finite.clear();
+        self.finite.resize(count, None);
         (0..count).for_each(|i| self.squared_distances[i * count + i] = 0.0);
     }
 
@@ -91,19 +94,31 @@ impl Geometry {
         self.squared_norms[i] = if value.is_nan() { f64::INFINITY } else { value };
     }
 
-    /// Sets everything about row `i` to `+∞`. Whoever fills a geometry by hand calls this for
-    /// each row that holds NaN or infinity; [`Geometry::compute`] does so itself.
+    /// Sets everything about row `i` to `+∞`: it holds NaN or infinity.
     pub fn mark_not_finite(&mut self, i: usize) {
         for j in 0..self.count {
             self.squared_distances[i * self.count + j] = f64::INFINITY;
             self.squared_distances[j * self.count + i] = f64::INFINITY;
         }
         self.squared_norms[i] = f64::INFINITY;
+        self.finite[i] = Some(false);
     }
 
-    /// Whether row `i` was not marked by [`Geometry::mark_not_finite`].
+    /// Row `i` was looked at and is finite, even if nothing else is.
+    pub fn mark_finite(&mut self, i: usize) {
+        self.finite[i] = Some(true);
+    }
+
+    /// Whether row `i` is finite. Without a mark: unless its norm, or every distance from it
+    /// that is known, is infinite.
     pub fn is_finite(&self, i: usize) -> bool {
-        self.squared_distances[i * self.count + i] == 0.0
+        self.finite[i].unwrap_or_else(|| {
+            let others = self.squared_distances_of(i).iter().enumerate();
+            let mut known = others.filter(|(j, value)| *j != i && !value.is_nan()).peekable();
+            let is_alone = known.peek().is_none();
+            self.squared_norms[i] != f64::INFINITY
+                && (is_alone || known.any(|(_, value)| value.is_finite()))
+        })
     }
 
     /// Number of finite rows.
@@ -167,6 +182,17 @@ impl Gram {
     /// `⟨x_i − x_r, x_j − x_r⟩`.
     pub fn product(&self, i: usize, j: usize) -> f64 {
         self.products[i * self.count + j]
+    }
+
+    /// `‖Σ w_j (x_j − x_r)‖²`; rows that are not finite have weight 0.
+    pub fn squared_norm(&self, weights: &[f64]) -> f64 {
+        let mut sum = 0.0;
+        for i in (0..self.count).filter(|&i| weights[i] != 0.0) {
+            let terms = (0..self.count).filter(|&j| weights[j] != 0.0);
+            let inner: f64 = terms.map(|j| weights[j] * self.product(i, j)).sum();
+            sum += weights[i] * inner;
+        }
+        sum.max(0.0)
     }
 
     /// Squared distances from `Σ w_j x_j` to every row; the weights sum to 1, and rows that are

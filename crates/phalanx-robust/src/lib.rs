@@ -10,13 +10,15 @@ pub mod kernel;
 pub mod mixing;
 pub mod population;
 pub mod random;
+mod recycle;
 pub mod registry;
 pub mod rule;
+mod selection;
 pub mod state;
 pub mod vectors;
 
 pub use args::{ArgError, Args, Param, ParamKind, Value};
-pub use geometry::{Geometric, GeometricRule, Geometry, Needs, Pairs};
+pub use geometry::{Geometric, GeometricRule, Geometry, Gram, Needs, Pairs};
 pub use mixing::{Chain, Mixing, Rows};
 pub use population::{Bound, Population, PopulationError};
 pub use random::Rng;

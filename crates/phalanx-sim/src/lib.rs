@@ -8,6 +8,7 @@ pub mod adversary;
 pub mod checker;
 pub mod crew;
 pub mod network;
+mod resume;
 pub mod simulation;
 
 pub use adversary::{Adversary, Reach};

@@ -3,10 +3,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use phalanx_attack::AttackError;
 use phalanx_learn::{
-    Cargo, Done, Effect, Event, Job, Participant, Plan, Sink, Spied, WorkError, Worker, snapshot,
+    Cargo, Done, Effect, Event, Job, Participant, Plan, Sink, Spied, WorkError, Worker,
 };
 use phalanx_protocol::{Exchange, Input, NodeId, Time, To, Turn};
-use phalanx_robust::{Rng, StateError, StateReader, StateWriter};
+use phalanx_robust::Rng;
 
 use crate::adversary::{Adversary, Reach, Said};
 use crate::crew::Crew;
@@ -73,7 +73,7 @@ pub struct Progress {
 }
 
 #[derive(Debug, Clone)]
-enum Pending<Message> {
+pub(crate) enum Pending<Message> {
     Deliver { to: NodeId, from: NodeId, message: Message },
     Wake { node: usize },
     Done { node: usize },
@@ -81,37 +81,37 @@ enum Pending<Message> {
 
 /// An honest message that the adversary holds back.
 #[derive(Debug, Clone)]
-struct Held<Message> {
-    to: NodeId,
-    from: NodeId,
-    delay: u64,
-    message: Message,
+pub(crate) struct Held<Message> {
+    pub(crate) to: NodeId,
+    pub(crate) from: NodeId,
+    pub(crate) delay: u64,
+    pub(crate) message: Message,
 }
 
-struct Seat<E: Exchange> {
-    id: NodeId,
-    participant: Participant<E>,
-    network_rng: Rng,
-    compute_rng: Rng,
-    is_speaker: bool,
-    is_failed: bool,
-    rounds_done: u32,
+pub(crate) struct Seat<E: Exchange> {
+    pub(crate) id: NodeId,
+    pub(crate) participant: Participant<E>,
+    pub(crate) network_rng: Rng,
+    pub(crate) compute_rng: Rng,
+    pub(crate) is_speaker: bool,
+    pub(crate) is_failed: bool,
+    pub(crate) rounds_done: u32,
     /// turn of the job at hand, to say where a failure happened
-    at: Turn,
+    pub(crate) at: Turn,
 }
 
 /// A population, its network and its adversary.
 pub struct Simulation<E: Exchange> {
-    settings: Settings,
-    seats: Vec<Seat<E>>,
-    crew: Crew,
-    adversary: Option<Adversary>,
-    has_started: bool,
-    now: Time,
-    sequence: u64,
-    queue: BTreeMap<(Time, u64), Pending<E::Message>>,
-    held: BTreeMap<Turn, Vec<Held<E::Message>>>,
-    traffic: Traffic,
+    pub(crate) settings: Settings,
+    pub(crate) seats: Vec<Seat<E>>,
+    pub(crate) crew: Crew,
+    pub(crate) adversary: Option<Adversary>,
+    pub(crate) has_started: bool,
+    pub(crate) now: Time,
+    pub(crate) sequence: u64,
+    pub(crate) queue: BTreeMap<(Time, u64), Pending<E::Message>>,
+    pub(crate) held: BTreeMap<Turn, Vec<Held<E::Message>>>,
+    pub(crate) traffic: Traffic,
 }
 
 impl<E: Exchange> Simulation<E> {
@@ -425,146 +425,5 @@ impl<E: Exchange> Simulation<E> {
     /// not yet in it.
     pub fn params(&self, index: usize) -> &[f32] {
         self.crew.member(index).worker.params()
-    }
-}
-
-/// Snapshots.
-impl<E: Exchange> Simulation<E> {
-    /// Everything that the next step depends on. Runs the work that waits first, which changes
-    /// nothing that anybody can observe.
-    pub fn save(&mut self) -> Vec<u8> {
-        self.crew.run_all();
-        let mut out = StateWriter::default();
-        out.u64(self.settings.n as u64);
-        out.u64(self.seats.len() as u64);
-        out.flag(self.has_started);
-        out.u64(self.now.0);
-        out.u64(self.sequence);
-        self.traffic.save(&mut out);
-        for (index, seat) in self.seats.iter().enumerate() {
-            seat.participant.save(&mut out);
-            seat.network_rng.save(&mut out);
-            seat.compute_rng.save(&mut out);
-            out.flag(seat.is_failed);
-            out.u64(u64::from(seat.rounds_done));
-            seat.at.save(&mut out);
-            self.crew.member(index).worker.save(&mut out);
-            let waiting = self.crew.waiting(index);
-            out.flag(waiting.is_some());
-            waiting.iter().for_each(|result| snapshot::save_result(result, &mut out));
-        }
-        out.flag(self.adversary.is_some());
-        self.adversary.iter().for_each(|adversary| adversary.save(&mut out));
-        out.u64(self.queue.len() as u64);
-        for ((at, sequence), pending) in &self.queue {
-            out.u64(at.0);
-            out.u64(*sequence);
-            save_pending::<E>(pending, &mut out);
-        }
-        out.u64(self.held.len() as u64);
-        for (turn, held) in &self.held {
-            turn.save(&mut out);
-            out.u64(held.len() as u64);
-            for Held { to, from, delay, message } in held {
-                out.u64(u64::from(to.0));
-                out.u64(u64::from(from.0));
-                out.u64(*delay);
-                E::save_message(message, &mut out);
-            }
-        }
-        out.finish()
-    }
-
-    /// Restores a snapshot into a simulation that was built from the same settings.
-    ///
-    /// # Errors
-    /// When the snapshot belongs to something else; the simulation is then unusable.
-    pub fn load(&mut self, bytes: &[u8]) -> Result<(), StateError> {
-        let input = &mut StateReader::new(bytes);
-        if (input.usize()?, input.usize()?) != (self.settings.n, self.seats.len()) {
-            return Err(StateError::Mismatch { what: "the number of nodes" });
-        }
-        self.has_started = input.flag()?;
-        self.now = Time(input.u64()?);
-        self.sequence = input.u64()?;
-        self.traffic.load(input)?;
-        for (index, seat) in self.seats.iter_mut().enumerate() {
-            seat.participant.load(input)?;
-            seat.network_rng.load(input)?;
-            seat.compute_rng.load(input)?;
-            seat.is_failed = input.flag()?;
-            seat.rounds_done = input.u64()? as u32;
-            seat.at = Turn::load(input)?;
-            self.crew.members_mut()[index].worker.load(input)?;
-            let waiting = input.flag()?.then(|| snapshot::load_result(input)).transpose()?;
-            self.crew.restore(index, waiting);
-        }
-        if input.flag()? != self.adversary.is_some() {
-            return Err(StateError::Mismatch { what: "the adversary" });
-        }
-        if let Some(adversary) = &mut self.adversary {
-            adversary.load(input)?;
-        }
-        self.queue.clear();
-        for _ in 0..input.usize()? {
-            let key = (Time(input.u64()?), input.u64()?);
-            self.queue.insert(key, load_pending::<E>(input, self.seats.len())?);
-        }
-        self.held.clear();
-        for _ in 0..input.usize()? {
-            let turn = Turn::load(input)?;
-            let held = self.held.entry(turn).or_default();
-            for _ in 0..input.usize()? {
-                let (to, from) = (load_node(input)?, load_node(input)?);
-                let delay = input.u64()?;
-                held.push(Held { to, from, delay, message: E::load_message(input)? });
-            }
-        }
-        match input.is_at_end() {
-            true => Ok(()),
-            false => Err(StateError::Mismatch { what: "bytes after the end" }),
-        }
-    }
-}
-
-fn load_node(input: &mut StateReader<'_>) -> Result<NodeId, StateError> {
-    let index = u16::try_from(input.u64()?);
-    index.map(NodeId).map_err(|_| StateError::Mismatch { what: "a node's index" })
-}
-
-fn save_pending<E: Exchange>(pending: &Pending<E::Message>, out: &mut StateWriter) {
-    match pending {
-        Pending::Deliver { to, from, message } => {
-            out.u64(0);
-            out.u64(u64::from(to.0));
-            out.u64(u64::from(from.0));
-            E::save_message(message, out);
-        }
-        Pending::Wake { node } => {
-            out.u64(1);
-            out.u64(*node as u64);
-        }
-        Pending::Done { node } => {
-            out.u64(2);
-            out.u64(*node as u64);
-        }
-    }
-}
-
-fn load_pending<E: Exchange>(
-    input: &mut StateReader<'_>,
-    seats: usize,
-) -> Result<Pending<E::Message>, StateError> {
-    let kind = input.u64()?;
-    if kind == 0 {
-        let (to, from) = (load_node(input)?, load_node(input)?);
-        return Ok(Pending::Deliver { to, from, message: E::load_message(input)? });
-    }
-    let node = input.usize()?;
-    match kind {
-        _ if node >= seats => Err(StateError::Mismatch { what: "a node's index" }),
-        1 => Ok(Pending::Wake { node }),
-        2 => Ok(Pending::Done { node }),
-        _ => Err(StateError::Mismatch { what: "the kind of an event" }),
     }
 }

@@ -23,13 +23,13 @@ fn main() {
     };
     let (batch, steps) = (number("--batch", 25), number("--steps", 50));
     for name in names {
-        let times = measure(&name, batch, steps);
+        let (times, bytes) = measure(&name, batch, steps);
         let list: Vec<String> =
             times.iter().map(|time| format!("{:.5}", time.as_secs_f64() * 1e3)).collect();
         let median = list[list.len() / 2].clone();
         println!(
             "{{\"model\": \"{name}\", \"batch\": {batch}, \"steps\": {steps}, \
-             \"cpu_ms_median\": {median}, \"cpu_ms\": [{}]}}",
+             \"workspace_bytes\": {bytes}, \"cpu_ms_median\": {median}, \"cpu_ms\": [{}]}}",
             list.join(", ")
         );
     }
@@ -46,8 +46,8 @@ fn architecture(name: &str) -> (Architecture, Mode) {
     }
 }
 
-/// Sorted CPU times of `steps` steps after three that warm up.
-fn measure(name: &str, batch: usize, steps: usize) -> Vec<Duration> {
+/// Sorted CPU times of `steps` steps after three that warm up, and the bytes of the buffers.
+fn measure(name: &str, batch: usize, steps: usize) -> (Vec<Duration>, u64) {
     let (architecture, mode) = architecture(name);
     let mut model = architecture.build(mode, Rng::stream(1, 0, "dropout"));
     let mut rng = Rng::stream(1, 0, "bench");
@@ -68,7 +68,7 @@ fn measure(name: &str, batch: usize, steps: usize) -> Vec<Duration> {
         }
     }
     times.sort();
-    times
+    (times, model.workspace_bytes())
 }
 
 fn cpu_time() -> Duration {

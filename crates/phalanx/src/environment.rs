@@ -30,6 +30,7 @@ pub fn is_colour_refused() -> bool {
 }
 
 /// An empty variable counts as absent.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 fn variable(name: &str) -> Option<std::ffi::OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }

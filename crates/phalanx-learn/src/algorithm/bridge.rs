@@ -10,7 +10,8 @@ const PARAMS: [Param; 6] = half_step::params(0.0);
 pub const ENTRY: Entry<AlgorithmRule> = Entry {
     name: "bridge",
     summary: "coordinate-wise trimmed mean of half-step models",
-    source: "Yang and Bajwa, BRIDGE, 2019; there the gradient step comes after the screening, here before it",
+    source: "Yang and Bajwa, BRIDGE, 2019; there the gradient step comes after the screening, \
+             here before it",
     params: &PARAMS,
     build: half_step::rule("trimmed-mean"),
 };

@@ -10,7 +10,8 @@ const PARAMS: [Param; 6] = half_step::params(0.99);
 pub const ENTRY: Entry<AlgorithmRule> = Entry {
     name: "d-sgd",
     summary: "decentralised SGD with momentum and plain averaging of models",
-    source: "Lian et al., Can Decentralized Algorithms Outperform Centralized Algorithms?, NIPS 2017; momentum as in the MoNNA campaign",
+    source: "Lian et al., Can Decentralized Algorithms Outperform Centralized Algorithms?, NIPS \
+             2017; momentum as in the MoNNA campaign",
     params: &PARAMS,
     build: half_step::rule("average"),
 };

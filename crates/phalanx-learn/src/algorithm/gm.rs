@@ -10,7 +10,8 @@ const PARAMS: [Param; 6] = half_step::params(0.0);
 pub const ENTRY: Entry<AlgorithmRule> = Entry {
     name: "gm",
     summary: "geometric median of half-step models",
-    source: "Farhadkhani et al., Robust Collaborative Learning with Linear Gradient Overhead, ICML 2023 (baseline)",
+    source: "Farhadkhani et al., Robust Collaborative Learning with Linear Gradient Overhead, \
+             ICML 2023 (baseline)",
     params: &PARAMS,
     build: half_step::rule("geometric-median"),
 };

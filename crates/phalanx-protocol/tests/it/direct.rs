@@ -187,7 +187,10 @@ proptest! {
                     Input::Message { from: NodeId(from), message }
                 }
                 Step::Share if is_open => continue,
-                Step::Share => Input::Command(Share { turn: Turn::new(round, 0), vector: vector(0.5) }),
+                Step::Share => {
+                    let turn = Turn::new(round, 0);
+                    Input::Command(Share { turn, vector: vector(0.5) })
+                }
                 Step::Wake => Input::Wake,
             };
             is_open |= matches!(input, Input::Command(_));
@@ -199,7 +202,8 @@ proptest! {
             }
             if let Some(collected) = collected(&out) {
                 prop_assert!(collected.vectors.len() <= 4 && is_open);
-                prop_assert!(collected.vectors.iter().all(|(_, v)| v.is_finite() && v.len() == DIM));
+                let is_sound = |v: &Vector| v.is_finite() && v.len() == DIM;
+                prop_assert!(collected.vectors.iter().all(|(_, v)| is_sound(v)));
                 is_open = false;
                 round += 1;
             }

@@ -29,14 +29,7 @@ impl Heard {
             let most = heard.iter().copied().max().unwrap_or(0).max(1) as f64;
             (0..senders).map(|s| heard.get(s).map_or(0.0, |&h| h as f64 / most)).collect()
         };
-        let mut byzantine = vec![true; senders];
-        for node in &summary.nodes {
-            if let Some(is_byzantine) = byzantine.get_mut(usize::from(node.node)) {
-                *is_byzantine = false;
-            }
-        }
-        // Past the population there is only the hub, which is nobody's adversary.
-        byzantine.iter_mut().skip(summary.n).for_each(|is_byzantine| *is_byzantine = false);
+        let byzantine = byzantine(summary, senders);
         Some(Self {
             nodes: summary.nodes.iter().map(|node| node.node).collect(),
             shares: summary.nodes.iter().map(|node| row(&node.heard)).collect(),
@@ -126,11 +119,8 @@ impl Heard {
     /// Every pair, with counts as they are in the summary.
     pub(crate) fn csv(summary: &Summary) -> String {
         let mut csv = crate::csv::Csv::new(&["node", "sender", "byzantine", "heard"]);
-        let is_honest = |sender: usize| {
-            sender >= summary.n || summary.nodes.iter().any(|n| usize::from(n.node) == sender)
-        };
         let longest = summary.nodes.iter().map(|node| node.heard.len()).max().unwrap_or(0);
-        let byzantine: Vec<bool> = (0..longest).map(|sender| !is_honest(sender)).collect();
+        let byzantine = byzantine(summary, longest);
         for node in &summary.nodes {
             for (sender, heard) in node.heard.iter().enumerate() {
                 csv.row(&[
@@ -143,6 +133,18 @@ impl Heard {
         }
         csv.finish()
     }
+}
+
+/// Which senders are Byzantine: those of the population that have no summary. Past the population
+/// there is only the hub, which is nobody's adversary.
+fn byzantine(summary: &Summary, senders: usize) -> Vec<bool> {
+    let mut byzantine: Vec<bool> = (0..senders).map(|sender| sender < summary.n).collect();
+    for node in &summary.nodes {
+        if let Some(is_byzantine) = byzantine.get_mut(usize::from(node.node)) {
+            *is_byzantine = false;
+        }
+    }
+    byzantine
 }
 
 fn blocks(count: usize) -> Vec<std::ops::Range<usize>> {

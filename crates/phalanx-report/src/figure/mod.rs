@@ -233,7 +233,12 @@ fn series(arm: &Arm<'_>, points: Vec<CurvePoint>, style: usize) -> Series {
         points,
         seeds: arm.runs.len(),
         broken: arm.first_failure(),
-        note: (!arm.is_finished()).then(|| short_status(arm)),
+        note: (!arm.is_finished()).then(|| match (short_status(arm), arm.first_failure()) {
+            (status, Some(round)) if !status.contains("round") => {
+                format!("{status}, round {round}")
+            }
+            (status, _) => status,
+        }),
     }
 }
 
@@ -290,7 +295,8 @@ fn marks(series: &[Series]) -> String {
     }
     if series.iter().any(|series| series.style.is_none()) {
         text.push_str(&format!(
-            " In colour: the {} best and {} worst of {} arms by their worst node; the rest in grey.",
+            " In colour: the {} best and {} worst of {} arms by their worst node; the rest in \
+                grey.",
             LINES_MAX / 2,
             LINES_MAX / 2,
             series.len()

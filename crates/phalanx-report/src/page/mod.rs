@@ -137,7 +137,8 @@ fn page(source: &Source<'_>, figures: &Figures) -> Markup {
                     (settings::replay(source.arms))
                     (not_measured(source))
                 }
-                footer { "Made by Phalanx from the run folders beside this page; the numbers behind each figure lie in " code { "figures/" } "." }
+                footer { "Made by Phalanx from the run folders beside this page; the numbers \
+                    behind each figure lie in " code { "figures/" } "." }
             }
         }
     }
@@ -198,7 +199,8 @@ fn warnings(source: &Source<'_>) -> Markup {
         for run in &arm.runs {
             if let Some(reason) = &run.summary.reason {
                 let (arm, seed) = (&arm.name, run.summary.seed);
-                lines.push(format!("{arm}, seed {seed}: {} – {reason}", run.summary.status.word()));
+                let word = run.summary.status.word();
+                lines.push(format!("{arm}, seed {seed}: {word} – {reason}"));
             }
         }
     }
@@ -225,7 +227,8 @@ fn table(grid: &Grid) -> Markup {
                 } } }
                 tbody { @for row in &grid.rows {
                     tr { @for (c, cell) in row.iter().enumerate() {
-                        @if c == 0 { th scope="row" { (cell) } } @else { td class=(class(c)) { (cell) } }
+                        @if c == 0 { th scope="row" { (cell) } }
+                        @else { td class=(class(c)) { (cell) } }
                     } }
                 } }
             }
@@ -239,7 +242,8 @@ fn results(arms: &[Arm<'_>]) -> Markup {
     let keep = grid.head.len() - 2;
     grid.head.truncate(keep);
     grid.rows.iter_mut().for_each(|row| row.truncate(keep));
-    html! { (table(&grid)) p.note { "Mean ± standard deviation over seeds (divisor: seeds − 1). Worst: the honest node that ends worst, in each seed." } }
+    html! { (table(&grid)) p.note { "Mean ± standard deviation over seeds (divisor: seeds − 1). \
+    Worst: the honest node that ends worst, in each seed." } }
 }
 
 fn traffic(arms: &[Arm<'_>]) -> Markup {
@@ -283,7 +287,9 @@ fn traffic(arms: &[Arm<'_>]) -> Markup {
         section {
             h2 { "Traffic and rejections" }
             (table(&grid))
-            p.note { "Per run, mean over seeds. Messages and bytes are those of honest nodes. Rejected: the message proves its sender faulty. Discarded: late, early or double; nobody is blamed." }
+            p.note { "Per run, mean over seeds. Messages and bytes are those of honest nodes. \
+                Rejected: the message proves its sender faulty. Discarded: late, early or \
+                double; nobody is blamed." }
             @if !reasons.is_empty() {
                 p { "Reasons for rejection over all runs: "
                     @for (place, (reason, count)) in reasons.iter().enumerate() {
@@ -299,10 +305,13 @@ fn who_heard_whom(source: &Source<'_>, heard: &[Figure]) -> Markup {
         @if !heard.is_empty() {
             section {
                 h2 { "Who heard whom" }
-                p.lead { "Row: an honest node. Column: a sender. The darker, the more of the row’s exchanges had that sender’s vector among those collected; a node always hears itself." }
+                p.lead { "Row: an honest node. Column: a sender. The darker, the more of the \
+                    row’s exchanges had that sender’s vector among those collected; a node \
+                    always hears itself." }
                 div.figures { @for figure in heard { (shown(figure)) } }
                 @if source.arms.len() > heard.len() {
-                    p.note { (heard.len()) " of " (source.arms.len()) " arms; each run folder has its own." }
+                    p.note { (heard.len()) " of " (source.arms.len()) " arms; each run folder \
+                        has its own." }
                 }
             }
         }
@@ -320,13 +329,22 @@ fn not_measured(source: &Source<'_>) -> Markup {
         section {
             h2 { "What was not measured" }
             ul {
-                li { "Time on a real network: virtual time follows the delays in the settings, and computing takes none of it unless the settings say so." }
-                li { "Byzantine nodes: their models are not evaluated, and no score includes them." }
-                li { "Peak memory of the process: memory per node is counted from what a node holds." }
-                @if one_seed > 0 { li { "The spread over seeds of " (one_seed) @if one_seed == 1 { " arm" } @else { " arms" } " with a single seed." } }
+                li { "Time on a real network: virtual time follows the delays in the settings, \
+                    and computing takes none of it unless the settings say so." }
+                li { "Byzantine nodes: their models are not evaluated, and no score includes \
+                    them." }
+                li { "Peak memory of the process: memory per node is counted from what a node \
+                    holds." }
+                @if one_seed == 1 { li { "The spread over seeds of the arm with a single seed." } }
+                @if one_seed > 1 {
+                    li { "The spread over seeds of " (one_seed) " arms with a single seed." }
+                }
                 @if scores.is_empty() { li { "Any score: no node was evaluated." } }
-                @for score in no_curve { li { "How " code { (score) } " moved over rounds: the records hold no evaluation of it." } }
-                @if source.arms.iter().any(|arm| !arm.is_finished()) { li { "What arms that did not finish would have reached; their scores are those of the last evaluation." } }
+                @for score in no_curve { li { "How " code { (score) } " moved over rounds: the \
+                    records hold no evaluation of it." } }
+                @if source.arms.iter().any(|arm| !arm.is_finished()) { li { "What arms that did \
+                    not finish would have reached; their scores are those of the last \
+                    evaluation." } }
             }
         }
     }

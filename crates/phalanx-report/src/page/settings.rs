@@ -177,7 +177,8 @@ pub(super) fn replay(arms: &[Arm<'_>]) -> Markup {
     html! {
         section {
             h2 { "Run it again" }
-            @if commands.is_empty() { p { "The command was not recorded; each run folder’s " code { "experiment.toml" } " is complete." } }
+            @if commands.is_empty() { p { "The command was not recorded; each run folder’s \
+                " code { "experiment.toml" } " is complete." } }
             @else { pre { @for command in &commands { (command) "\n" } } }
             p { "A run is a function of its settings, its seed and the commit: "
                 code { "phalanx compare" } " finds no difference between two of them." }

@@ -37,7 +37,8 @@ fn assert_well_formed(svg: &str) {
 fn the_page_of_an_experiment_stands_alone_and_says_what_happened() {
     let folder = Sample::quickstart().write("quickstart");
     let page = text(&write_report(&folder).unwrap());
-    let verdict = "Under fall-of-empires by 5 of 26 nodes, the worst honest node ends at 89.0\u{a0}% \
+    let verdict = "Under fall-of-empires by 5 of 26 nodes, the worst honest node ends at \
+        89.0\u{a0}% \
                    accuracy";
     assert!(page.contains(verdict));
     assert!(page.contains("Of 3 runs of local-steps, 2 diverged, the first at round 143."));
@@ -75,7 +76,7 @@ fn a_diverged_arm_is_crossed_where_it_broke() {
     write_report(&folder).unwrap();
     let svg = text(&folder.join("figures/accuracy-worst.svg"));
     assert_eq!(count(&svg, "class=\"broken l2\""), 2, "two strokes make one cross");
-    assert!(svg.contains("2 of 3 diverged"));
+    assert!(svg.contains("2 of 3 diverged, round 143"));
     assert_eq!(count(&svg, "class=\"rest l2\""), 1, "the seed that goes on is dotted");
 }
 
@@ -102,7 +103,10 @@ fn a_single_run_has_a_page_of_its_own() {
     let one = run(&folder, "monna");
     let path = write_report(&one).unwrap();
     assert_eq!(path, one.join("report.html"));
-    assert!(text(&path).contains("with a single seed"), "it says what one seed cannot show");
+    assert!(
+        text(&path).contains("the arm with a single seed"),
+        "it says what one seed cannot show"
+    );
 }
 
 #[test]
@@ -208,7 +212,9 @@ fn a_hub_is_a_sender_that_is_not_byzantine_and_large_populations_are_averaged() 
     write_json(&one.join(SUMMARY), &summary);
     write_figures(&one).unwrap();
     let stem = "figures/heard-averaging-attacked";
-    assert!(text(&one.join(format!("{stem}.svg"))).contains(">hub<"));
+    let svg = text(&one.join(format!("{stem}.svg")));
+    assert!(svg.contains(">hub<"));
+    assert_eq!(count(&svg, "class=\"broken l1\""), 3, "above and below node 3, and in the key");
     let mut csv = String::new();
     writeln!(csv, "2,3,true,8\n2,4,false,8").unwrap();
     assert!(text(&one.join(format!("{stem}.csv"))).ends_with(&csv));
@@ -227,4 +233,28 @@ fn a_hub_is_a_sender_that_is_not_byzantine_and_large_populations_are_averaged() 
     let svg = text(&one.join(format!("{stem}.svg")));
     assert!(count(&svg, "class=\"heat\"") <= 64 * 64 + 5);
     assert_eq!(text(&one.join(format!("{stem}.csv"))).lines().count(), 450 * 500 + 1);
+}
+
+#[test]
+fn a_page_that_cannot_be_written_is_an_error_that_names_the_file() {
+    let folder = Sample::small().write("unwritable");
+    std::fs::write(folder.join("figures"), "in the way").unwrap();
+    let error = write_report(&folder).unwrap_err().to_string();
+    assert!(error.ends_with(&folder.join("figures").display().to_string()), "{error}");
+    assert!(!folder.join("report.html").exists());
+}
+
+#[test]
+fn a_failure_that_only_the_summary_knows_is_marked_too() {
+    let folder = Sample::small().write("summary-failure");
+    let one = run(&folder, "averaging-attacked");
+    let mut summary: Summary = read_json(&one.join(SUMMARY)).unwrap();
+    summary.status = phalanx_report::Status::Diverged;
+    summary.nodes[1].failed = Some("the rule refused".into());
+    summary.nodes[1].rounds = 5;
+    write_json(&one.join(SUMMARY), &summary);
+    write_figures(&one).unwrap();
+    let svg = text(&one.join("figures/accuracy.svg"));
+    assert!(svg.contains("diverged, round 5"));
+    assert_eq!(count(&svg, "class=\"broken l0\""), 2);
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use phalanx_report::folder::{RECORD, SUMMARY, read_json};
 use phalanx_report::{FolderError, Line, Score, Summary, arms, load, write_report};
 
-use crate::sample::{Sample, blank, fresh, run, write_json};
+use crate::sample::{Sample, blank, fresh, push, run, write_json};
 
 fn edit(path: &Path, change: impl Fn(String) -> String) {
     std::fs::write(path, change(std::fs::read_to_string(path).unwrap())).unwrap();
@@ -70,7 +70,17 @@ fn a_cut_off_last_line_is_left_out_and_said() {
 fn a_broken_line_is_refused_with_file_and_number() {
     let folder = Sample::small().write("broken-line");
     let one = run(&folder, "averaging-attacked");
-    for wrong in ["", "nonsense", "{\"t\":1}", "{\"t\":-1,\"node\":0,\"event\":\"finished\"}"] {
+    let wrong_lines = [
+        "",
+        "nonsense",
+        "{\"t\":1}",
+        "{\"t\":-1,\"node\":0,\"event\":\"finished\",\"round\":1}",
+        "{\"t\":1,\"node\":0,\"event\":\"finished\"}",
+        "{\"t\":1,\"node\":0,\"event\":\"invented\",\"round\":1}",
+        "{\"t\":1,\"node\":0,\"event\":\"proposed\",\"round\":1,\"loss\":\"0.5\"}",
+        "{\"t\":1,\"node\":70000,\"event\":\"finished\",\"round\":1}",
+    ];
+    for wrong in wrong_lines {
         let path = one.join(RECORD);
         let before = std::fs::read_to_string(&path).unwrap();
         edit(&path, |text| {
@@ -166,6 +176,22 @@ fn numbers_that_json_cannot_hold_come_back() {
     write_json(&path, &summary);
     let back: Summary = read_json(&path).unwrap();
     assert!(back.scores["accuracy"].worst.is_nan() && back.scores["accuracy"].mean.is_nan());
+}
+
+#[test]
+fn no_other_node_hides_one_whose_score_is_not_a_number() {
+    let folder = Sample::small().write("hidden");
+    let one = run(&folder, "averaging-attacked");
+    let mut record = String::new();
+    for (node, value) in [(0, 0.5), (1, f64::NAN), (2, 0.7)] {
+        let mut line = blank(4, node, "evaluated");
+        line.scores = [("accuracy".into(), value)].into();
+        push(&mut record, &line);
+    }
+    std::fs::write(one.join(RECORD), record).unwrap();
+    let runs = load(&[one]).unwrap();
+    let score = runs[0].history.scores["accuracy"][&4].score("accuracy");
+    assert!(score.worst.is_nan() && score.mean.is_nan() && score.best.is_nan());
 }
 
 #[test]

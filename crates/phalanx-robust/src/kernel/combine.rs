@@ -16,12 +16,20 @@ const LEAST_PARALLEL: usize = 1 << 19;
 
 /// One combination among many: `out = Σ w_i x_i` over the listed rows.
 #[derive(Debug)]
-pub struct Combination<'a> {
-    /// row index and weight, ascending by row, weights not 0
-    pub terms: &'a [(usize, f64)],
+pub struct Combination<'a, T = Vec<(usize, f64)>> {
+    /// row index and weight, ascending by row, weights not 0; owned or borrowed
+    pub terms: T,
     /// where it goes; length d
     pub out: &'a mut [f32],
 }
+
+/// A combination whose terms somebody else owns.
+pub type Borrowed<'a> = Combination<'a, &'a [(usize, f64)]>;
+
+/// Terms of a combination, owned or borrowed.
+pub trait Terms: AsRef<[(usize, f64)]> + Sync {}
+
+impl<T: AsRef<[(usize, f64)]> + Sync> Terms for T {}
 
 /// `out = Σ w_i x_i` in f64, rows of weight 0 left out (they may hold NaN), in row order.
 ///
@@ -37,32 +45,37 @@ pub fn combine(rows: &[&[f32]], weights: &[f64], out: &mut [f32]) {
 ///
 /// # Panics
 /// When a term names no row, or lengths differ.
-pub fn combine_many(rows: &[&[f32]], combinations: &mut [Combination<'_>]) {
+pub fn combine_many<T: Terms>(rows: &[&[f32]], combinations: &mut [Combination<'_, T>]) {
     combine_many_on(Path::best(), rows, combinations);
 }
 
-pub(super) fn combine_many_on(path: Path, rows: &[&[f32]], combinations: &mut [Combination<'_>]) {
+pub(super) fn combine_many_on<T: Terms>(
+    path: Path,
+    rows: &[&[f32]],
+    combinations: &mut [Combination<'_, T>],
+) {
     let dim = rows.first().map_or(0, |row| row.len());
     let mut products = 0;
     for combination in combinations.iter() {
         assert_eq!(combination.out.len(), dim, "an output is as long as a row");
-        products += combination.terms.len() * dim;
+        products += combination.terms.as_ref().len() * dim;
     }
     if products < LEAST_PARALLEL {
         for start in (0..dim).step_by(BLOCK) {
             let columns = start..(start + BLOCK).min(dim);
             for Combination { terms, out } in combinations.iter_mut() {
                 let (columns, out) = (columns.clone(), &mut out[columns.clone()]);
-                path.run(Block { rows, weights: Weights::Sparse(terms), columns, out });
+                let weights = Weights::Sparse((*terms).as_ref());
+                path.run(Block { rows, weights, columns, out });
             }
         }
         return;
     }
-    let mut blocks: Vec<Vec<Combination<'_>>> = Vec::new();
+    let mut blocks: Vec<Vec<Borrowed<'_>>> = Vec::new();
     blocks.resize_with(dim.div_ceil(BLOCK), || Vec::with_capacity(combinations.len()));
     for Combination { terms, out } in combinations {
         for (block, out) in blocks.iter_mut().zip(out.chunks_mut(BLOCK)) {
-            block.push(Combination { terms, out });
+            block.push(Combination { terms: (*terms).as_ref(), out });
         }
     }
     blocks.into_par_iter().enumerate().for_each(|(index, block)| {

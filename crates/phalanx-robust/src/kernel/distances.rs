@@ -435,11 +435,16 @@ pub(super) fn geometry_on(
             out.set_squared_norm(i, work.total[count * (count - 1) / 2 + i]);
         }
     }
+    if needs.pairs == Pairs::None && !needs.has_norms {
+        return;
+    }
     for i in 0..count {
         // A finite distance or norm proves a row finite; only the others are looked at again.
         let is_proven = (needs.has_norms && out.squared_norm(i).is_finite())
             || (0..count).any(|j| i != j && out.squared_distance(i, j).is_finite());
-        if !is_proven && (needs.has_norms || needs.pairs != Pairs::None) && !is_finite(rows[i]) {
+        if is_proven || is_finite(rows[i]) {
+            out.mark_finite(i);
+        } else {
             out.mark_not_finite(i);
         }
     }

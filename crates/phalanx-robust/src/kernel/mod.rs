@@ -8,7 +8,7 @@ mod moments;
 #[cfg(test)]
 mod tests;
 
-pub use combine::{Combination, combine, combine_many};
+pub use combine::{Borrowed, Combination, Terms, combine, combine_many};
 pub use distances::{Workspace, dot, geometry, squared_distance, squared_distances};
 pub use moments::{Divisor, mean_and_deviation};
 

@@ -137,7 +137,7 @@ fn every_path_gives_the_same_combinations() {
             combine_on(path, &rows, Weights::Dense(&weights), &mut one);
             let (mut first, mut second) = (vec![f32::NAN; dim], vec![f32::NAN; dim]);
             let mut many = [
-                Combination { terms: &terms, out: &mut first },
+                Combination { terms: &terms[..], out: &mut first },
                 Combination { terms: &terms[..terms.len() / 2], out: &mut second },
             ];
             combine_many_on(path, &rows, &mut many);
@@ -217,8 +217,8 @@ fn rows_of_weight_zero_are_never_touched() {
     combine(&rows, &[0.5, 0.0, 0.5], &mut out);
     assert_eq!(out, vec![2.0; 100]);
     let mut other = vec![0.0; 100];
-    let terms = [(0, 0.5), (2, 0.5)];
-    combine_many(&rows, &mut [Combination { terms: &terms, out: &mut other }]);
+    let terms = vec![(0, 0.5), (2, 0.5)];
+    combine_many(&rows, &mut [Combination { terms, out: &mut other }]);
     assert_eq!(out, other);
 }
 

@@ -8,10 +8,16 @@ use crate::vectors::Vectors;
 
 mod arc;
 mod bucketing;
+mod nearest_neighbor_mixing;
 mod static_clipping;
 
 /// Every mixing that an experiment file can name.
-pub const MIXINGS: &[Entry<MixingRule>] = &[arc::ENTRY, bucketing::ENTRY, static_clipping::ENTRY];
+pub const MIXINGS: &[Entry<MixingRule>] = &[
+    arc::ENTRY,
+    bucketing::ENTRY,
+    nearest_neighbor_mixing::ENTRY,
+    static_clipping::ENTRY,
+];
 
 /// Owned rows: the output of a mixing and its workspace.
 ///
@@ -32,6 +38,10 @@ impl Rows {
     /// Row `i`.
     pub fn row_mut(&mut self, i: usize) -> &mut [f32] {
         &mut self.values[i * self.dim..][..self.dim]
+    }
+    /// All rows, writable.
+    pub fn rows_mut(&mut self) -> impl Iterator<Item = &mut [f32]> {
+        self.values.chunks_exact_mut(self.dim.max(1))
     }
     /// All rows.
     pub fn rows(&self) -> impl Iterator<Item = &[f32]> {

@@ -11,17 +11,19 @@ pub const ENTRY: Entry<Rule> = Entry {
     source: "textbook",
     params: &[],
     build: Rule {
-        formula: "(1/n) Σ x_i",
+        formula: "(1/n) Σ x_i, over the finite rows",
         guarantee: "none for f ≥ 1: the result moves linearly with any one vector",
         cost: "O(n d)",
         bound: Bound::ANY,
         is_self_centred: false,
-        build: |_, _| Ok(Box::new(Geometric::new(Average))),
+        build: |_, population| Ok(Box::new(Geometric::new(Average { f: population.f() }))),
     },
 };
 
 #[derive(Debug)]
-struct Average;
+struct Average {
+    f: usize,
+}
 
 impl GeometricRule for Average {
     fn needs(&self) -> Needs {
@@ -34,7 +36,10 @@ impl GeometricRule for Average {
         _own: Option<usize>,
         weights: &mut [f64],
     ) -> Result<(), AggregateError> {
-        weights.fill(1.0 / geometry.count() as f64);
+        let finite = geometry.finite_count(self.f)?;
+        for (i, weight) in weights.iter_mut().enumerate() {
+            *weight = if geometry.is_finite(i) { 1.0 / finite as f64 } else { 0.0 };
+        }
         Ok(())
     }
 }

@@ -8,26 +8,45 @@ use crate::vectors::{ShapeError, Vectors};
 
 mod average;
 mod bulyan;
+mod caf;
+mod centered_clipping;
+mod comparative_gradient_elimination;
 mod coordinate_wise;
 mod coordinate_wise_median;
 mod dnc;
 mod fltrust;
+mod geometric_median;
+mod krum;
 mod meamed;
+mod medoid;
+mod minimum_diameter_averaging;
+mod multi_krum;
 mod nearest_neighbor_averaging;
 mod phocas;
+mod self_centered_clipping;
 mod trimmed_mean;
 mod trimmed_midpoint;
+mod vertex_cover;
 
 /// Every rule that an experiment file can name.
 pub const RULES: &[Entry<Rule>] = &[
     average::ENTRY,
     bulyan::ENTRY,
+    caf::ENTRY,
+    centered_clipping::ENTRY,
+    comparative_gradient_elimination::ENTRY,
     coordinate_wise_median::ENTRY,
     dnc::ENTRY,
     fltrust::ENTRY,
+    geometric_median::ENTRY,
+    krum::ENTRY,
     meamed::ENTRY,
+    medoid::ENTRY,
+    minimum_diameter_averaging::ENTRY,
+    multi_krum::ENTRY,
     nearest_neighbor_averaging::ENTRY,
     phocas::ENTRY,
+    self_centered_clipping::ENTRY,
     trimmed_mean::ENTRY,
     trimmed_midpoint::ENTRY,
 ];
@@ -55,6 +74,12 @@ pub enum AggregateError {
         /// name of the rule
         rule: &'static str,
     },
+    /// The own vector, which is trusted, holds NaN or infinity.
+    #[error("rule `{rule}` is centred at the own vector, which is not finite")]
+    OwnNotFinite {
+        /// name of the rule
+        rule: &'static str,
+    },
     /// More rows than f are not finite: nothing can be promised.
     #[error("`{found}` of the vectors are not finite, but only `{tolerated}` are tolerated")]
     TooManyNotFinite {
@@ -62,6 +87,16 @@ pub enum AggregateError {
         found: usize,
         /// tolerated Byzantine vectors
         tolerated: usize,
+    },
+    /// The rule remembers a result of another length.
+    #[error("rule `{rule}` remembers a vector of length `{expected}`, but `{found}` was given")]
+    Remembered {
+        /// name of the rule
+        rule: &'static str,
+        /// length that it remembers
+        expected: usize,
+        /// length of the vectors
+        found: usize,
     },
     /// A search exceeded its stated limit.
     #[error("rule `{rule}` gave up after `{limit}` steps of its search")]

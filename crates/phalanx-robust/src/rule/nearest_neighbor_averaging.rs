@@ -1,8 +1,10 @@
 //! Nearest-neighbour averaging: the mean of the vectors closest to the own one.
-use crate::geometry::{Geometric, GeometricRule, Geometry, Needs, Pairs};
+use crate::args::Param;
+use crate::geometry::{Geometric, GeometricRule, Geometry, Gram, Needs, Pairs};
 use crate::population::{Bound, Population};
 use crate::registry::Entry;
 use crate::rule::{AggregateError, Rule};
+use crate::selection;
 
 /// The registry entry.
 pub const ENTRY: Entry<Rule> = Entry {
@@ -10,15 +12,24 @@ pub const ENTRY: Entry<Rule> = Entry {
     summary: "mean of the n − f vectors closest to the own vector",
     source: "Farhadkhani et al., Robust Collaborative Learning with Linear Gradient Overhead, \
              ICML 2023",
-    params: &[],
+    params: &[Param::integer("iterations", (1, 100), 1)
+        .about("how often: each time the last result is the new centre")],
     build: Rule {
-        formula: "mean of the n − f rows x_j of least ‖x_j − x_own‖; own first, then by index",
-        guarantee: "derived: α + λ ≤ 8f/(n − f) when all n vectors are received",
-        cost: "O(n d + n log n)",
+        formula: "mean of the n − f rows x_j of least ‖x_j − x_own‖; own first, then by index; \
+                  repeated around the result where asked for",
+        guarantee: "derived, one iteration: α + λ ≤ 8f/(n − f) when all n vectors are received, \
+                    α + λ ≤ (1 + 2√2)² f(n − f)/(n − 2f)² when n − f of n are",
+        cost: "O(n d + n log n); O(n² d) for more than one iteration",
         bound: Bound::MAJORITY,
         is_self_centred: true,
-        build: |_, population| {
-            Ok(Box::new(Geometric::new(NearestNeighborAveraging { f: population.f() })))
+        build: |args, population| {
+            Ok(Box::new(Geometric::new(NearestNeighborAveraging {
+                f: population.f(),
+                iterations: args.integer("iterations"),
+                order: Vec::new(),
+                distances: Vec::new(),
+                gram: Gram::default(),
+            })))
         },
     },
 };
@@ -26,11 +37,16 @@ pub const ENTRY: Entry<Rule> = Entry {
 #[derive(Debug)]
 struct NearestNeighborAveraging {
     f: usize,
+    iterations: usize,
+    order: Vec<usize>,
+    distances: Vec<f64>,
+    gram: Gram,
 }
 
 impl GeometricRule for NearestNeighborAveraging {
     fn needs(&self) -> Needs {
-        Needs { pairs: Pairs::Own, has_norms: false }
+        let pairs = if self.iterations > 1 { Pairs::All } else { Pairs::Own };
+        Needs { pairs, has_norms: false }
     }
 
     fn weights(
@@ -40,20 +56,24 @@ impl GeometricRule for NearestNeighborAveraging {
         weights: &mut [f64],
     ) -> Result<(), AggregateError> {
         let own = own.ok_or(AggregateError::NoOwn { rule: ENTRY.name })?;
-        Population::new(geometry.count(), self.f)?.require(Bound::MAJORITY)?;
-        let distances = geometry.squared_distances_of(own);
-        let mut order: Vec<usize> = (0..distances.len()).collect();
-        order.sort_by(|&a, &b| {
-            (distances[a].total_cmp(&distances[b])).then((a != own).cmp(&(b != own)))
-        });
-        let keep = geometry.count() - self.f;
-        let finite = order[..keep].iter().filter(|&&i| distances[i].is_finite()).count();
-        if finite < keep {
-            let found = distances.iter().filter(|distance| !distance.is_finite()).count();
-            return Err(AggregateError::TooManyNotFinite { found, tolerated: self.f });
+        let count = geometry.count();
+        Population::new(count, self.f)?.require(Bound::MAJORITY)?;
+        if !geometry.is_finite(own) {
+            return Err(AggregateError::OwnNotFinite { rule: ENTRY.name });
         }
-        weights.fill(0.0);
-        order[..keep].iter().for_each(|&i| weights[i] = 1.0 / keep as f64);
+        geometry.finite_count(self.f)?;
+        let keep = count - self.f;
+        selection::rank(geometry.squared_distances_of(own), Some(own), &mut self.order);
+        selection::mean_of(&self.order[..keep], weights);
+        if self.iterations > 1 {
+            self.gram.centre(geometry, own);
+            self.distances.resize(count, 0.0);
+        }
+        for _ in 1..self.iterations {
+            self.gram.squared_distances_to(weights, &mut self.distances);
+            selection::rank(&self.distances, Some(own), &mut self.order);
+            selection::mean_of(&self.order[..keep], weights);
+        }
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 mod args;
 mod conformance;
+mod geometric;
 mod golden;
 mod inputs;
 mod kappa;

@@ -56,7 +56,7 @@ pub enum DatasetError {
         found: u64,
     },
     /// The file goes on after its header says it ends.
-    #[error("bytes follow after offset `{expected}`, where the data should end: {}", file.display())]
+    #[error("bytes follow after offset `{expected}`, the end of the data: {}", file.display())]
     Trailing {
         /// the file
         file: PathBuf,
@@ -64,7 +64,7 @@ pub enum DatasetError {
         expected: u64,
     },
     /// A file of another kind.
-    #[error("starts with `{found:02x?}`, expected `{expected:02x?}` (IDX, bytes): {}", file.display())]
+    #[error("starts with `{found:02x?}`, expected `{expected:02x?}`: {}", file.display())]
     Magic {
         /// the file
         file: PathBuf,

@@ -12,8 +12,8 @@ use crate::image_classification::regularizer::Regularizer;
 /// Samples that are evaluated at a time; the buffer lives only as long as the evaluation.
 const EVALUATION_CHUNK: usize = 200;
 /// Larger batches (an algorithm may ask for any size) are computed in parts of this many samples
-/// or of the task's own batch, whichever is more, so that memory does not grow with them. The result
-/// is that of the whole, except that batch normalisation takes its statistics per part.
+/// or of the task's own batch, whichever is more, so that memory does not grow with them.
+/// The result is that of the whole, except that batch normalisation takes statistics per part.
 const GRADIENT_CHUNK: usize = 100;
 
 /// Which images are mirrored left to right at random.

@@ -49,12 +49,15 @@ proptest! {
             let mut epoch = epoch.to_vec();
             epoch.sort_unstable();
             epoch.dedup();
-            prop_assert!(epoch.len() == count as usize || epoch.len() == drawn.len() % count as usize);
+            let last = drawn.len() % count as usize;
+            prop_assert!(epoch.len() == count as usize || epoch.len() == last);
         }
     }
 
     #[test]
-    fn a_resumed_walk_goes_on_where_it_was(count in 1u32..40, first in 0usize..100, size in 1usize..60) {
+    fn a_resumed_walk_goes_on_where_it_was(
+        count in 1u32..40, first in 0usize..100, size in 1usize..60,
+    ) {
         let (mut one, mut other) = (batches(count), batches(count));
         one.next_across_epochs(first, &mut Vec::new());
         let mut snapshot = StateWriter::default();

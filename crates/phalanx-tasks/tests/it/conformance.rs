@@ -144,6 +144,25 @@ fn a_resumed_task_goes_on_bit_for_bit() {
 }
 
 #[test]
+fn looking_at_flipped_labels_leaves_no_trace() {
+    for (name, given) in settings() {
+        if name != "image-classification" {
+            continue;
+        }
+        let fresh = || build(name, &given, 1, 5).unwrap().remove(0);
+        let (mut spied, mut alone) = (fresh(), fresh());
+        let params = init(&*alone);
+        for _ in 0..2 {
+            let spied_on = gradient(&mut *spied, &params, Batch::Fresh);
+            assert_eq!(spied_on, gradient(&mut *alone, &params, Batch::Fresh));
+            let flipped = gradient(&mut *spied, &params, Batch::LastFlipped);
+            assert_ne!(flipped, spied_on);
+            assert_eq!(save(&*spied), save(&*alone), "{given:?}");
+        }
+    }
+}
+
+#[test]
 fn nodes_agree_on_dimension_and_initial_parameters_but_not_on_samples() {
     for (name, given) in settings() {
         let mut tasks = build(name, &given, 3, 5).unwrap();

@@ -63,8 +63,9 @@ struct Global {
     /// Write results as JSON Lines
     #[arg(long, global = true)]
     json: bool,
-    /// Choose when to colour
-    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value = "auto")]
+    /// Colour on terminals unless `NO_COLOR` is set (auto), always or never
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    #[arg(hide_possible_values = true)]
     color: ColorChoice,
     /// Show no progress line
     #[arg(long, global = true)]

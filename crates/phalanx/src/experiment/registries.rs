@@ -38,7 +38,7 @@ impl Registries {
     /// All entries of one kind, in the order of their list.
     pub fn list(&self, kind: Kind) -> Vec<Listed> {
         match kind {
-            Kind::Rule => self.rules.iter().map(|entry| Listed::rule(entry)).collect(),
+            Kind::Rule => self.rules.iter().map(Listed::rule).collect(),
             Kind::Mixing => {
                 let facts =
                     |rule: &MixingRule| vec![("formula", rule.formula), ("cost", rule.cost)];

@@ -224,20 +224,24 @@ impl<'a> Resolver<'a> {
         named.choice("task", named.entry("task", self.known.tasks)?, &[])
     }
 
+    /// The rule that the file names, or the algorithm's own; either way with the file's parameters.
     fn rule(&self, algorithm: &Entry<AlgorithmRule>) -> Result<Choice, Problem> {
-        if let Some(named) = self.named("rule")? {
+        let given = self.table.get("rule");
+        if let Some(item) = given
+            && item.table("rule")?.contains_key("name")
+        {
+            let named = named(item, "rule")?;
             return named.choice("rule", named.entry("rule", self.known.rules)?, &[]);
         }
         let name = algorithm.build.default_rule;
         let entry = find(self.known.rules, name).ok_or_else(|| {
-            Problem::new(format!(
-                "this build lacks rule `{name}` of algorithm `{}`",
-                algorithm.name
-            ))
+            let message = format!("this build lacks rule `{name}` of `{}`", algorithm.name);
+            Problem::new(message).hint("name another one with `rule = { name = \"..\" }`")
         })?;
-        let args = Args::check(entry.name, entry.params, &BTreeMap::new())
-            .map_err(|error| Problem::new(error.to_string()).hint("give `rule` explicitly"))?;
-        Ok(Choice { name: entry.name, args })
+        let nothing = Table::new();
+        let fields = given.map_or(Ok(&nothing), |item| item.table("rule"))?;
+        let name = given.unwrap_or(&self.table["algorithm"]);
+        Named { name, fields }.choice("rule", entry, &[])
     }
 
     fn mixing(&self) -> Result<Vec<Choice>, Problem> {

@@ -2,6 +2,7 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use phalanx_report::{FolderError, Status, Summary, folder::read_json};
 use serde::Serialize;
@@ -60,9 +61,7 @@ pub fn state_of(path: &Path, run: &Run) -> Result<State, Problem> {
     let elsewhere = "choose another folder with `--runs`, or replace this one with `--force`";
     match fs::read_to_string(path.join(EXPERIMENT)) {
         Ok(text) => require_same(&text, run).map_err(|p| p.at(path.display()).hint(elsewhere))?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return require_empty(path).map(|()| State::Fresh);
-        }
+        Err(error) if is_absent(&error) => return require_empty(path).map(|()| State::Fresh),
         Err(error) => return Err(Problem::io("cannot read", &path.join(EXPERIMENT), &error)),
     }
     let summary = path.join(SUMMARY);
@@ -82,6 +81,11 @@ pub fn state_of(path: &Path, run: &Run) -> Result<State, Problem> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(State::Fresh),
         Err(error) => Err(Problem::io("cannot read", &checkpoint, &error)),
     }
+}
+
+// That a parent is a file is found, and told better, when the folder is created.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 // A folder without an experiment must hold nothing but a record that was just begun.
@@ -119,6 +123,23 @@ fn require_same(text: &str, run: &Run) -> Result<(), Problem> {
     }))
 }
 
+/// How often, and after which pause, a lock is asked for again: a process that was just stopped
+/// holds its lock for a moment longer.
+const LOCK_ATTEMPTS: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
+
+fn lock(record: &File, folder: &Path) -> Result<(), Problem> {
+    for _ in 0..LOCK_ATTEMPTS {
+        match record.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            // Some file systems have no locks; there is then nobody to warn.
+            Ok(()) | Err(TryLockError::Error(_)) => return Ok(()),
+        }
+    }
+    let problem = Problem::new("another process is recording this run");
+    Err(problem.at(folder.display()).hint("wait for it, or stop it first"))
+}
+
 impl Folder {
     /// Creates the folder where needed and locks its record. With `is_forced`, whatever a run
     /// left there is removed first.
@@ -141,20 +162,14 @@ impl Folder {
         let options = OpenOptions::new().write(true).create(true).truncate(false).open(&record);
         let file = options
             .map_err(|error| writable(Problem::io("cannot write the record", &record, &error)))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let problem = Problem::new("another process is recording this run");
-                return Err(problem.at(path.display()).hint("wait for it, or stop it first"));
-            }
-            // Some file systems have no locks; there is then nobody to warn.
-            Err(TryLockError::Error(_)) => {}
-        }
+        lock(&file, &path)?;
         let folder = Self { path, record: file };
-        if is_forced {
+        let state = if is_forced {
             folder.remove_old()?;
-        }
-        let state = state_of(&folder.path, run)?;
+            State::Fresh
+        } else {
+            state_of(&folder.path, run)?
+        };
         if matches!(state, State::Fresh) {
             folder.write_atomically(EXPERIMENT, run.to_toml().as_bytes())?;
         }
@@ -217,8 +232,9 @@ impl Folder {
         }
     }
 
-    // The record stays: it is locked, and the recorder cuts it to its beginning.
+    // The record stays: it is locked, and the recorder cuts it to its beginning. The experiment
+    // stays until it is replaced: it is what makes this a run folder.
     fn remove_old(&self) -> Result<(), Problem> {
-        [SUMMARY, CHECKPOINT, ENVIRONMENT, EXPERIMENT].iter().try_for_each(|name| self.remove(name))
+        [SUMMARY, CHECKPOINT, ENVIRONMENT].iter().try_for_each(|name| self.remove(name))
     }
 }

@@ -38,7 +38,7 @@ fn the_resolved_form_of_every_run_reads_back_to_the_same_run() {
             let again =
                 Experiment::parse(&text, file, &Overrides::default(), &Registries::ALL).unwrap();
             let runs: Vec<_> = again.runs().map(|(_, run)| run).collect();
-            assert_eq!(runs, [run.clone()], "{text}");
+            assert_eq!(runs, std::slice::from_ref(&run), "{text}");
             assert_eq!(runs[0].to_toml(), text);
             assert_eq!(runs[0].folder_name(), run.folder_name());
         }

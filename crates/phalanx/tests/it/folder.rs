@@ -54,7 +54,7 @@ fn interrupted_and_resumed_equals_uninterrupted_wherever_it_is_interrupted() {
         assert!(matches!(go(&run, &whole, u64::MAX, NEVER), End::Complete(_)));
         let expected = bytes(&whole);
         assert!(expected.0.len() > 1000);
-        for steps in [1, 2, 3, 5, 8, 13, 21, 34] {
+        for steps in [1, 2, 3, 5, 8, 13] {
             let folder = scratch.path().join(format!("{name}-{steps}"));
             let mut pieces = 0;
             while let End::Interrupted(summary) = go(&run, &folder, steps, NEVER) {

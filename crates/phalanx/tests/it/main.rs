@@ -1,4 +1,5 @@
 //! The experiment files, the command and the run folder, as a person meets them.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 mod bad_input;
 mod experiments;
 mod folder;

@@ -76,6 +76,11 @@ fn the_algorithm_names_its_rule_unless_the_file_does() {
     assert_eq!(first(&small(10), &[]).rule.name, "nearest-neighbor-averaging");
     assert_eq!(first(&small(10), &["algorithm.name=d-sgd"]).rule.name, "average");
     assert_eq!(first(&small(10), &["rule.name=average"]).rule.name, "average");
+    // Without a name the parameters are those of the algorithm's own rule.
+    assert!(
+        refused(&small(10), &["rule.tau=5"])
+            .starts_with("unknown parameter `tau` of `nearest-neighbor-averaging`: --set rule.tau")
+    );
 }
 
 #[test]

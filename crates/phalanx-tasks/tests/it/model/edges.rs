@@ -2,6 +2,8 @@
 use phalanx_robust::{Rng, StateReader, StateWriter};
 use phalanx_tasks::image_classification::model::{Architecture, CifarCnn, Mode, Model, Perceptron};
 
+use rayon::prelude::*;
+
 use super::{build, everything, images, initial, labels, unit};
 
 fn gradient(model: &mut dyn Model, params: &[f32], batch: usize) -> (f64, Vec<f32>) {
@@ -123,6 +125,21 @@ fn a_buffers_past_never_reaches_a_result() {
         assert!(sibling.workspace_bytes() > 0);
         assert_eq!(sibling.workspace_bytes(), model.workspace_bytes(), "shared, counted once");
     }
+}
+
+#[test]
+fn siblings_that_compute_at_once_equal_siblings_one_after_the_other() {
+    let first = build(Architecture::MnistCnn, Mode::Published);
+    let siblings = || (0..6).map(|node| first.sibling(Rng::stream(5, node, "dropout")));
+    let of_node = |(node, mut model): (usize, Box<dyn Model>)| {
+        let params = initial(&*model, node as u64);
+        gradient(&mut *model, &params, 3 + node)
+    };
+    let expected: Vec<_> = siblings().enumerate().map(of_node).collect();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+    let models: Vec<_> = siblings().enumerate().collect();
+    let found: Vec<_> = pool.install(|| models.into_par_iter().map(of_node).collect());
+    assert_eq!(found, expected);
 }
 
 #[test]

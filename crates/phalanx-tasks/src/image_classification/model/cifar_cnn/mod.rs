@@ -70,7 +70,7 @@ const BLOCK: usize = 10;
 ///
 /// # Cost
 /// 0.29 thousand million multiply-adds per image forward and backward. Buffers: 1.3 MB per
-/// image of a pass plus 3 MB; a training pass holds ten images in [`Mode::Published`] and the
+/// image of a pass plus 5 MB; a training pass holds ten images in [`Mode::Published`] and the
 /// whole batch in [`Mode::Paper`], whose statistics tie the batch together.
 ///
 /// # Source

@@ -1,0 +1,64 @@
+//! Rules that search among subsets agree with enumeration, ties included.
+use phalanx_robust::Rng;
+
+use super::{aggregate, build, cloud, mean, squared, subsets, widen};
+
+const MDA: &str = "minimum-diameter-averaging";
+
+fn diameter(rows: &[Vec<f32>], subset: &[usize]) -> f64 {
+    let pairs = subset.iter().flat_map(|&i| subset.iter().map(move |&j| (i, j)));
+    pairs.map(|(i, j)| squared(&widen(&rows[i]), &widen(&rows[j]))).fold(0.0, f64::max)
+}
+
+/// Integer coordinates, so that distances are exact and ties frequent.
+fn grid(rng: &mut Rng, count: usize, dim: usize, width: usize) -> Vec<Vec<f32>> {
+    (0..count).map(|_| (0..dim).map(|_| rng.below(width) as f32).collect()).collect()
+}
+
+fn first_best(
+    rows: &[Vec<f32>],
+    keep: usize,
+    score: impl Fn(&[Vec<f32>], &[usize]) -> f64,
+) -> Vec<usize> {
+    let mut best: Option<(f64, Vec<usize>)> = None;
+    for subset in subsets(rows.len(), keep) {
+        let value = score(rows, &subset);
+        if best.as_ref().is_none_or(|(least, _)| value < *least) {
+            best = Some((value, subset));
+        }
+    }
+    best.unwrap().1
+}
+
+#[test]
+fn least_diameter_equals_enumeration() {
+    let mut rng = Rng::stream(1, 0, "mda");
+    for case in 0..600 {
+        let count = 1 + rng.below(12);
+        let f = rng.below(count.div_ceil(2));
+        let rows = match case % 3 {
+            0 => grid(&mut rng, count, 2, 4),
+            1 => grid(&mut rng, count, 3, 3),
+            _ => cloud(&mut rng, count, 4),
+        };
+        let best = first_best(&rows, count - f, diameter);
+        let expected = mean(best.iter().map(|i| &rows[*i]));
+        let found = aggregate(&mut build(MDA, (count, f), &[]), &rows, 0).unwrap();
+        let error = squared(&widen(&found), &expected).sqrt();
+        assert!(error < 1e-6, "{case}: {rows:?} f = {f}: {found:?}, not {best:?} {expected:?}");
+    }
+}
+
+#[test]
+fn clustered_rows_of_a_hundred_are_fast() {
+    let mut rng = Rng::stream(2, 0, "clustered");
+    let mut rows = cloud(&mut rng, 84, 10);
+    let near: Vec<f32> = vec![0.9; 10];
+    rows.extend(
+        cloud(&mut rng, 16, 10)
+            .iter()
+            .map(|row| row.iter().zip(&near).map(|(x, near)| near + 0.3 * x).collect::<Vec<f32>>()),
+    );
+    let found = aggregate(&mut build(MDA, (100, 16), &[]), &rows, 0).unwrap();
+    assert!(found.iter().all(|x| x.abs() < 0.5), "{found:?}");
+}
