@@ -145,7 +145,7 @@ impl Kernel for Block<'_> {
             strip_of_groups::<M, 1>(machine, (rows, weights), start, std::slice::from_mut(group));
             start += LANES;
         }
-        let mut sum = machine.splat(0.0);
+        let mut sum = machine.splat(-0.0);
         for index in 0..weights.len() {
             let (row, weight) = weights.term(index);
             if weight != 0.0 {
@@ -166,7 +166,8 @@ fn strip_of_groups<M: Machine, const G: usize>(
     start: usize,
     out: &mut [[f32; LANES]],
 ) {
-    let mut sums = [machine.splat(0.0); G];
+    // −0 is what changes no term: a sum from +0 would lose the sign of −0.
+    let mut sums = [machine.splat(-0.0); G];
     for index in 0..weights.len() {
         let (row, weight) = weights.term(index);
         if weight != 0.0 {

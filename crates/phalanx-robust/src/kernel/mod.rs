@@ -12,6 +12,8 @@ pub use combine::{Borrowed, Combination, Terms, combine, combine_many};
 pub use distances::{Workspace, dot, geometry, squared_distance, squared_distances};
 pub use moments::{Divisor, mean_and_deviation};
 
+pub mod order;
+
 /// Whether no entry is NaN or infinite.
 pub fn is_finite(values: &[f32]) -> bool {
     // Blocks, so that the inner loop has no exit and is vectorised, and a bad entry ends it soon.

@@ -127,7 +127,7 @@ fn every_path_gives_the_same_combinations() {
         let plain: Vec<f32> = (0..dim)
             .map(|k| {
                 let used = (0..count).filter(|&i| weights[i] != 0.0);
-                used.fold(0.0, |sum, i| weights[i].mul_add(f64::from(rows[i][k]), sum)) as f32
+                used.fold(-0.0, |sum, i| weights[i].mul_add(f64::from(rows[i][k]), sum)) as f32
             })
             .collect();
         let terms: Vec<(usize, f64)> =

@@ -6,10 +6,14 @@ use crate::rule::{AggregateError, Aggregator, BuildError};
 use crate::state::{StateError, StateReader, StateWriter};
 use crate::vectors::Vectors;
 
+mod arc;
+mod bucketing;
 mod nearest_neighbor_mixing;
+mod static_clipping;
 
 /// Every mixing that an experiment file can name.
-pub const MIXINGS: &[Entry<MixingRule>] = &[nearest_neighbor_mixing::ENTRY];
+pub const MIXINGS: &[Entry<MixingRule>] =
+    &[arc::ENTRY, bucketing::ENTRY, nearest_neighbor_mixing::ENTRY, static_clipping::ENTRY];
 
 /// Owned rows: the output of a mixing and its workspace.
 ///
@@ -46,6 +50,12 @@ pub trait Mixing: Send {
     /// # Errors
     /// [`AggregateError`]; inputs are never modified. The own row, where marked, keeps its index.
     fn mix(&mut self, vectors: Vectors<'_>, out: &mut Rows) -> Result<(), AggregateError>;
+
+    /// Whether the own row is still a row of the output; where it is not, a rule centred at the
+    /// own vector cannot follow.
+    fn keeps_own(&self) -> bool {
+        true
+    }
 
     /// Writes what the next call depends on.
     fn save(&self, _out: &mut StateWriter) {}
@@ -88,7 +98,7 @@ impl Chain {
 impl Aggregator for Chain {
     fn aggregate(&mut self, vectors: Vectors<'_>, out: &mut [f32]) -> Result<(), AggregateError> {
         let [mut from, mut to] = std::mem::take(&mut self.rows);
-        let own = vectors.own_index();
+        let mut own = vectors.own_index();
         let mut is_first = true;
         for mixing in &mut self.mixings {
             if is_first {
@@ -97,6 +107,7 @@ impl Aggregator for Chain {
                 with_own(&from, own, |vectors| mixing.mix(vectors, &mut to))?;
             }
             is_first = false;
+            own = own.filter(|_| mixing.keeps_own());
             std::mem::swap(&mut from, &mut to);
         }
         let result = if is_first {
@@ -127,7 +138,7 @@ fn with_own<T>(
     let rows: Vec<&[f32]> = rows.rows().collect();
     let vectors = Vectors::new(&rows)?;
     act(match own {
-        Some(own) if own < rows.len() => vectors.with_own(own),
-        _ => vectors,
+        Some(own) => vectors.with_own(own),
+        None => vectors,
     })
 }

@@ -10,13 +10,19 @@ mod average;
 mod caf;
 mod centered_clipping;
 mod comparative_gradient_elimination;
+mod coordinate_wise;
+mod coordinate_wise_median;
 mod geometric_median;
 mod krum;
+mod meamed;
 mod medoid;
 mod minimum_diameter_averaging;
 mod multi_krum;
 mod nearest_neighbor_averaging;
+mod phocas;
 mod self_centred_clipping;
+mod trimmed_mean;
+mod trimmed_midpoint;
 mod vertex_cover;
 
 /// Every rule that an experiment file can name.
@@ -25,13 +31,18 @@ pub const RULES: &[Entry<Rule>] = &[
     caf::ENTRY,
     centered_clipping::ENTRY,
     comparative_gradient_elimination::ENTRY,
+    coordinate_wise_median::ENTRY,
     geometric_median::ENTRY,
     krum::ENTRY,
+    meamed::ENTRY,
     medoid::ENTRY,
     minimum_diameter_averaging::ENTRY,
     multi_krum::ENTRY,
     nearest_neighbor_averaging::ENTRY,
+    phocas::ENTRY,
     self_centred_clipping::ENTRY,
+    trimmed_mean::ENTRY,
+    trimmed_midpoint::ENTRY,
 ];
 
 /// Why vectors could not be aggregated.

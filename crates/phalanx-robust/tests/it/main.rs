@@ -1,3 +1,13 @@
 //! Tests of the crate from outside: contracts over the registries, papers' numbers, small types.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+mod args;
+mod conformance;
 mod geometric;
+mod golden;
+mod inputs;
+mod kappa;
+mod mixing;
+mod population;
+mod random;
+mod state;
+mod vectors;

@@ -1,0 +1,28 @@
+//! MeaMed: the mean around the median of each coordinate.
+use crate::kernel::order::Statistic;
+use crate::population::Bound;
+use crate::registry::Entry;
+use crate::rule::Rule;
+use crate::rule::coordinate_wise::CoordinateWise;
+
+/// The registry entry.
+pub const ENTRY: Entry<Rule> = Entry {
+    name: "meamed",
+    summary: "mean of the n − f values of each coordinate closest to their median",
+    source: "Xie, Koyejo, Gupta, Generalized Byzantine-tolerant SGD, 2018 (mean around median)",
+    params: &[],
+    build: Rule {
+        formula: "per coordinate the mean of the n − f values of least |s_k − median|; the \
+                  smaller value first on ties (chosen); NaN counts as +∞",
+        guarantee: "derived: every kept value is at most as far from the median as some honest \
+                    value, so every coordinate is within one honest range of it",
+        cost: "O(n log² n · d)",
+        bound: Bound::MAJORITY,
+        is_self_centred: false,
+        build: |_, population| {
+            CoordinateWise::build(population, Bound::MAJORITY, |n, f| Statistic::MeanAroundMedian {
+                keep: n - f,
+            })
+        },
+    },
+};

@@ -1,0 +1,98 @@
+//! (f, κ)-robustness: `‖R(x) − mean_S‖² ≤ κ/|S| · Σ_S ‖x_i − mean_S‖²` for every S of n − f rows.
+use phalanx_robust::{RULES, Rng};
+
+use crate::inputs::{Subject, family, gaussian};
+
+type Kappa = fn(f64, f64) -> f64;
+
+/// Coefficients that the rules document, as functions of n and f. All are recalled from
+/// Allouah et al., Fixing by Mixing, AISTATS 2023; the test is what confirms them here.
+const KAPPAS: &[(&str, Kappa)] = &[
+    ("coordinate-wise-median", |n, f| 4.0 * (1.0 + f / (n - 2.0 * f)).powi(2)),
+    ("krum", |n, f| 6.0 * (1.0 + f / (n - 2.0 * f))),
+    ("trimmed-mean", |n, f| 6.0 * f / (n - 2.0 * f) * (1.0 + f / (n - 2.0 * f))),
+];
+
+#[test]
+fn every_rule_that_documents_a_coefficient_is_tested() {
+    for rule in RULES.iter().filter(|rule| rule.build.guarantee.contains("κ =")) {
+        assert!(KAPPAS.iter().any(|(name, _)| *name == rule.name), "`{}`", rule.name);
+    }
+}
+
+fn subjects() -> impl Iterator<Item = (Subject, Kappa)> {
+    let kappa = |name: &str| KAPPAS.iter().find(|(who, _)| *who == name).map(|(_, kappa)| *kappa);
+    RULES.iter().filter_map(move |rule| {
+        kappa(rule.name).map(|kappa| (Subject { mixing: None, rule }, kappa))
+    })
+}
+
+/// Largest ratio of error to honest variance over all S; `None` when it holds trivially.
+fn assert_inequality(subject: Subject, rows: &[&[f32]], f: usize, kappa: Kappa) {
+    let n = rows.len();
+    let out = family(rows).aggregate(&mut *subject.build(n, f)).unwrap();
+    let kappa = kappa(n as f64, f as f64);
+    for subset in (0u32..1 << n).filter(|subset| subset.count_ones() as usize == n - f) {
+        let honest: Vec<&[f32]> =
+            (0..n).filter(|i| subset >> i & 1 == 1).map(|i| rows[i]).collect();
+        let (mut error, mut variance) = (0.0, 0.0);
+        for k in 0..out.len() {
+            let values = || honest.iter().map(|row| f64::from(row[k]));
+            let mean = values().sum::<f64>() / honest.len() as f64;
+            error += (f64::from(out[k]) - mean).powi(2);
+            variance += values().map(|value| (value - mean).powi(2)).sum::<f64>();
+        }
+        let bound = kappa * variance / honest.len() as f64;
+        let rounding = 1e-9 * (bound + f64::from(out[0]).powi(2));
+        assert!(
+            error <= bound + rounding,
+            "{subject}: n {n}, f {f}, honest {subset:b} of {rows:?}: {error} > {bound}"
+        );
+    }
+}
+
+/// All families of numbers from a short list: each n up to 7, as many values as stay quick.
+#[test]
+fn exhaustive_families_of_numbers() {
+    for (subject, kappa) in subjects() {
+        for (n, values) in [
+            (1, &[0.0, 1.0, -3.0, 1e3][..]),
+            (2, &[0.0, 1.0, -3.0, 1e3]),
+            (3, &[0.0, 1.0, -3.0, 1e3]),
+            (4, &[0.0, 1.0, -3.0, 1e3]),
+            (5, &[0.0, 1.0, -3.0, 1e3]),
+            (6, &[0.0, 1.0, -3.0]),
+            (7, &[0.0, 1.0]),
+        ] {
+            let Some(f_max) = subject.f_max(n) else { continue };
+            for mut code in 0..values.len().pow(n as u32) {
+                let mut numbers = [0f32; 7];
+                for number in &mut numbers[..n] {
+                    *number = values[code % values.len()];
+                    code /= values.len();
+                }
+                let rows: Vec<&[f32]> = numbers[..n].iter().map(std::slice::from_ref).collect();
+                for f in 0..=f_max {
+                    assert_inequality(subject, &rows, f, kappa);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn random_families_in_the_plane() {
+    for (subject, kappa) in subjects() {
+        let mut rng = Rng::stream(1, 0, "kappa");
+        for _ in 0..300 {
+            let n = 3 + rng.below(5);
+            let Some(f_max) = subject.f_max(n) else { continue };
+            let f = rng.below(f_max + 1);
+            let push = 10f32.powi(rng.below(4) as i32);
+            let mut number = |i: usize| gaussian(&mut rng) * if i < f { push } else { 1.0 };
+            let points: Vec<[f32; 2]> = (0..n).map(|i| [number(i), number(i)]).collect();
+            let rows: Vec<&[f32]> = points.iter().map(|point| point.as_slice()).collect();
+            assert_inequality(subject, &rows, f, kappa);
+        }
+    }
+}
