@@ -51,6 +51,13 @@ const EXCEPTIONS: &[(&str, Promise, &str)] = &[
     ("arc+trimmed-mean", Promise::Translation, "clips around the origin"),
 ];
 
+/// Ties so rare that only ten thousand cases meet them.
+const RARE: &[(&str, Promise, &str)] = &[
+    ("caf", Promise::Permutation, "near equals beside far larger values are told by rounding"),
+    ("krum", Promise::Permutation, "two mutual nearest rows tie; the lower index wins"),
+    ("medoid", Promise::Permutation, "two rows alone tie; the lower index wins"),
+];
+
 /// Rules that are the mean when f = 0 (with default parameters).
 const MEAN_WITHOUT_FAULTS: &[&str] = &[
     "average",
@@ -69,7 +76,8 @@ const PICKS_ROWS: &[&str] = &["krum", "medoid", "multi-krum"];
 
 fn promises(subject: Subject, promise: Promise) -> bool {
     let name = subject.to_string();
-    !EXCEPTIONS.iter().any(|(who, what, _)| *who == name && *what == promise)
+    let rare = if cfg!(feature = "nightly") { RARE } else { &[] };
+    !EXCEPTIONS.iter().chain(rare).any(|(who, what, _)| *who == name && *what == promise)
 }
 
 /// Runs a property on many cases of every entry that makes the promise; all that break it are
@@ -162,7 +170,8 @@ fn moves_along(subject: Subject, case: Case) -> Result<(), String> {
     for shift in [1.0, -5.5, 7.25] {
         let expected =
             aggregate(subject, &family, f)?.iter().map(|x| x + shift).collect::<Vec<_>>();
-        is_close(&aggregate(subject, &family.map(|value| value + shift), f)?, &expected)?;
+        let found = aggregate(subject, &family.map(|value| value + shift), f)?;
+        is_close_at(largest(&expected).max(f32::abs(shift)), &found, &expected)?;
     }
     Ok(())
 }
