@@ -13,6 +13,7 @@ mod centered_clipping;
 mod comparative_gradient_elimination;
 mod coordinate_wise;
 mod coordinate_wise_median;
+mod dnc;
 mod fltrust;
 mod geometric_median;
 mod krum;
@@ -35,6 +36,7 @@ pub const RULES: &[Entry<Rule>] = &[
     centered_clipping::ENTRY,
     comparative_gradient_elimination::ENTRY,
     coordinate_wise_median::ENTRY,
+    dnc::ENTRY,
     fltrust::ENTRY,
     geometric_median::ENTRY,
     krum::ENTRY,

@@ -30,6 +30,7 @@ const EXCEPTIONS: &[(&str, Promise, &str)] = &[
     ("average", Promise::Finite, "it has no robustness at all"),
     ("average", Promise::Near, "it has no robustness at all"),
     ("bulyan", Promise::Permutation, "its last choices are among equals, which go by index"),
+    ("dnc", Promise::Near, "a sample sees one direction, and rows may lie far along others"),
     ("fltrust", Promise::Near, "trusts every vector within a right angle of the own one"),
     ("fltrust", Promise::Translation, "compares directions seen from the origin"),
     ("bucketing+trimmed-mean", Promise::Permutation, "the permutation is drawn by index"),
@@ -44,6 +45,7 @@ const EXCEPTIONS: &[(&str, Promise, &str)] = &[
 const MEAN_WITHOUT_FAULTS: &[&str] = &[
     "average",
     "bulyan",
+    "dnc",
     "trimmed-mean",
     "meamed",
     "phocas",
@@ -121,7 +123,9 @@ fn ignores_order(subject: Subject, case: Case) -> Result<(), String> {
         Rng::stream(case.seed, 1, "permutation").shuffle(&mut order);
         let expected = aggregate(subject, &family, f)?;
         let found = aggregate(subject, &family.permuted(&order), f)?;
-        is_close(&found, &expected)
+        // What vanishes beside the honest values is rounding, and may decide between near equals.
+        let honest = family.honest().concat();
+        is_close_at(largest(&honest).max(largest(&expected)), &found, &expected)
     })
 }
 
@@ -187,7 +191,14 @@ fn distance(a: &[f64], b: &[f64]) -> f64 {
 
 /// Equal up to the rounding of a reordered sum; what is not finite must be equal.
 fn is_close(found: &[f32], expected: &[f32]) -> Result<(), String> {
-    let scale = expected.iter().fold(0.0f32, |scale, value| scale.max(value.abs()));
+    is_close_at(largest(expected), found, expected)
+}
+
+fn largest(values: &[f32]) -> f32 {
+    values.iter().fold(0.0, |largest, value| largest.max(value.abs()))
+}
+
+fn is_close_at(scale: f32, found: &[f32], expected: &[f32]) -> Result<(), String> {
     for (k, (a, b)) in found.iter().zip(expected).enumerate() {
         let is_same = a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
         let is_near = (a - b).abs() <= 2e-6 * scale + 3e-45;
