@@ -262,9 +262,11 @@ impl<R: GeometricRule> Aggregator for Geometric<R> {
             return Ok(());
         }
         if !kernel::is_finite(out) {
-            let rows = vectors.rows().iter().enumerate();
-            for (i, _) in rows.filter(|(_, row)| !kernel::is_finite(row)) {
-                self.geometry.mark_not_finite(i);
+            for (i, row) in vectors.rows().iter().enumerate() {
+                match kernel::is_finite(row) {
+                    true => self.geometry.mark_finite(i),
+                    false => self.geometry.mark_not_finite(i),
+                }
             }
             self.rule.weights(&self.geometry, vectors.own_index(), &mut self.weights)?;
             kernel::combine(vectors.rows(), &self.weights, out);

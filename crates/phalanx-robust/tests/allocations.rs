@@ -15,8 +15,11 @@ thread_local! {
 }
 
 /// Rules that may allocate up to 64 bytes per row, and why; nobody may allocate with d.
-const SMALL: &[(&str, &str)] =
-    &[("bulyan", "lists the chosen rows"), ("nearest-neighbor-averaging", "sorts n indices")];
+const SMALL: &[(&str, &str)] = &[
+    ("bulyan", "lists the chosen rows"),
+    ("dnc", "marks n rows"),
+    ("nearest-neighbor-averaging", "sorts n indices"),
+];
 
 // SAFETY: every call is passed on to the system's allocator unchanged; counting allocates nothing.
 unsafe impl GlobalAlloc for Counting {

@@ -152,7 +152,10 @@ fn absorb_together(members: &mut [Member]) {
         }
     }
     let mut combinations: Vec<Combination<'_>> = (condensed.iter_mut())
-        .map(|Condensed { terms, buffer, .. }| Combination { terms, out: buffer })
+        .map(|Condensed { terms, buffer, .. }| Combination {
+            terms: std::mem::take(terms),
+            out: buffer,
+        })
         .collect();
     kernel::combine_many(&pool.rows, &mut combinations);
     for Condensed { index, buffer, .. } in condensed {

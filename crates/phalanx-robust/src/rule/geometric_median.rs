@@ -3,9 +3,9 @@ use crate::args::Param;
 use crate::geometry::{Geometric, GeometricRule, Geometry, Gram, Needs, Pairs};
 use crate::population::{Bound, Population};
 use crate::registry::Entry;
-use crate::rule::medoid::sums_of_distances;
+use crate::rule::medoid::medoid;
 use crate::rule::{AggregateError, Rule};
-use crate::selection;
+use crate::selection::{self, ExcessSums};
 
 /// The registry entry.
 pub const ENTRY: Entry<Rule> = Entry {
@@ -24,8 +24,8 @@ pub const ENTRY: Entry<Rule> = Entry {
     ],
     build: Rule {
         formula: "z ← Σ w_i x_i / Σ w_i, w_i = 1 / max(‖z − x_i‖, ν), from z = 0",
-        guarantee: "recalled, for the exact median: κ = 4(1 + f/(n − 2f))²; the fixed-iteration \
-                    form from the origin only approaches it",
+        guarantee: "recalled: the exact median has the coefficient 4(1 + f/(n − 2f))²; the \
+                    fixed-iteration form from the origin only approaches it",
         cost: "O(n² d) for the distances, O(n²) an iteration",
         bound: Bound::MAJORITY,
         is_self_centred: false,
@@ -51,7 +51,7 @@ struct GeometricMedian {
     iterations: usize,
     tolerance: Option<f64>,
     gram: Gram,
-    sums: Vec<f64>,
+    sums: ExcessSums,
     distances: Vec<f64>,
     before: Vec<f64>,
     step: Vec<f64>,
@@ -110,10 +110,9 @@ impl GeometricRule for GeometricMedian {
         weights: &mut [f64],
     ) -> Result<(), AggregateError> {
         Population::new(geometry.count(), self.f)?.require(Bound::MAJORITY)?;
-        geometry.finite_count(self.f)?;
+        let finite = geometry.finite_count(self.f)?;
         // The medoid lies in the honest cluster, where products must be accurate.
-        sums_of_distances(geometry, &mut self.sums);
-        let medoid = selection::least(&self.sums).expect("n − f rows are finite");
+        let medoid = medoid(geometry, finite, &mut self.sums);
         self.gram.centre(geometry, medoid);
         match self.tolerance {
             None => self.iterate(geometry, weights),

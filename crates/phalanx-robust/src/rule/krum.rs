@@ -4,7 +4,7 @@ use crate::geometry::{Geometric, GeometricRule, Geometry, Needs, Pairs};
 use crate::population::{Bound, Population, PopulationError};
 use crate::registry::Entry;
 use crate::rule::{AggregateError, Rule};
-use crate::selection;
+use crate::selection::{self, ExcessSums};
 
 /// The registry entry.
 pub const ENTRY: Entry<Rule> = Entry {
@@ -22,7 +22,7 @@ pub const ENTRY: Entry<Rule> = Entry {
         is_self_centred: false,
         build: |args, population| {
             let score = Score::new(args, population)?;
-            Ok(Box::new(Geometric::new(Krum { f: population.f(), score })))
+            Ok(Box::new(Geometric::new(Krum { f: population.f(), score, order: Vec::new() })))
         },
     },
 };
@@ -47,8 +47,7 @@ enum Variant {
 #[derive(Debug)]
 pub(super) struct Score {
     variant: Variant,
-    neighbours: Vec<f64>,
-    pub(super) scores: Vec<f64>,
+    scores: ExcessSums,
 }
 
 impl Score {
@@ -58,7 +57,7 @@ impl Score {
             "krum-library" => Variant::KrumLibrary,
             _ => Variant::Original,
         };
-        let score = Self { variant, neighbours: Vec::new(), scores: Vec::new() };
+        let score = Self { variant, scores: ExcessSums::default() };
         population.require(score.bound())?;
         Ok(score)
     }
@@ -70,8 +69,13 @@ impl Score {
         }
     }
 
-    /// Fills `scores`; rows that are not finite get `+∞`.
-    pub(super) fn compute(&mut self, geometry: &Geometry, f: usize) -> Result<(), AggregateError> {
+    /// Puts the rows in ascending order of score, ties by index, rows that are not finite last.
+    pub(super) fn rank(
+        &mut self,
+        geometry: &Geometry,
+        f: usize,
+        order: &mut Vec<usize>,
+    ) -> Result<(), AggregateError> {
         let count = geometry.count();
         Population::new(count, f)?.require(self.bound())?;
         geometry.finite_count(f)?;
@@ -79,19 +83,15 @@ impl Score {
             Variant::Original => count - f - 2,
             Variant::Byzfl | Variant::KrumLibrary => count - f - 1,
         };
-        self.scores.clear();
+        self.scores.start(size);
+        let is_squared = self.variant != Variant::KrumLibrary;
         for i in 0..count {
             let others = geometry.squared_distances_of(i).iter().enumerate();
-            self.neighbours.clear();
-            self.neighbours.extend(others.filter(|(j, _)| *j != i).map(|(_, distance)| *distance));
-            self.neighbours.sort_unstable_by(f64::total_cmp);
-            let nearest = self.neighbours[..size].iter();
-            let score: f64 = match self.variant {
-                Variant::KrumLibrary => nearest.map(|squared| squared.sqrt()).sum(),
-                Variant::Original | Variant::Byzfl => nearest.sum(),
-            };
-            self.scores.push(if geometry.is_finite(i) { score } else { f64::INFINITY });
+            let others = others.filter(|(j, _)| *j != i).map(|(_, squared)| *squared);
+            let distances = others.map(|d| if is_squared { d } else { d.sqrt() });
+            self.scores.push(geometry.is_finite(i).then_some(distances));
         }
+        selection::rank(self.scores.finish(count), None, order);
         Ok(())
     }
 }
@@ -100,6 +100,7 @@ impl Score {
 struct Krum {
     f: usize,
     score: Score,
+    order: Vec<usize>,
 }
 
 impl GeometricRule for Krum {
@@ -113,9 +114,8 @@ impl GeometricRule for Krum {
         _own: Option<usize>,
         weights: &mut [f64],
     ) -> Result<(), AggregateError> {
-        self.score.compute(geometry, self.f)?;
-        let best = selection::least(&self.score.scores).expect("n − f rows are finite");
-        selection::mean_of(&[best], weights);
+        self.score.rank(geometry, self.f, &mut self.order)?;
+        selection::mean_of(&self.order[..1], weights);
         Ok(())
     }
 }

@@ -3,7 +3,7 @@ use crate::geometry::{Geometric, GeometricRule, Geometry, Needs, Pairs};
 use crate::population::{Bound, Population};
 use crate::registry::Entry;
 use crate::rule::{AggregateError, Rule};
-use crate::selection;
+use crate::selection::{self, ExcessSums};
 
 /// The registry entry.
 pub const ENTRY: Entry<Rule> = Entry {
@@ -18,7 +18,7 @@ pub const ENTRY: Entry<Rule> = Entry {
         bound: Bound::MAJORITY,
         is_self_centred: false,
         build: |_, population| {
-            Ok(Box::new(Geometric::new(Medoid { f: population.f(), sums: Vec::new() })))
+            Ok(Box::new(Geometric::new(Medoid { f: population.f(), sums: ExcessSums::default() })))
         },
     },
 };
@@ -26,21 +26,19 @@ pub const ENTRY: Entry<Rule> = Entry {
 #[derive(Debug)]
 struct Medoid {
     f: usize,
-    sums: Vec<f64>,
+    sums: ExcessSums,
 }
 
-/// Sums of distances to the finite rows; `+∞` for rows that are not finite.
-pub(super) fn sums_of_distances(geometry: &Geometry, sums: &mut Vec<f64>) {
-    sums.clear();
-    sums.extend((0..geometry.count()).map(|i| {
+/// The finite row with the least sum of distances to the finite rows, ties by index.
+pub(super) fn medoid(geometry: &Geometry, finite: usize, sums: &mut ExcessSums) -> usize {
+    sums.start(finite - 1);
+    for i in 0..geometry.count() {
         let distances = geometry.squared_distances_of(i).iter().enumerate();
-        match geometry.is_finite(i) {
-            true => (distances.filter(|(j, _)| geometry.is_finite(*j)))
-                .map(|(_, squared)| squared.sqrt())
-                .sum(),
-            false => f64::INFINITY,
-        }
-    }));
+        let others = distances.filter(|(j, _)| *j != i && geometry.is_finite(*j));
+        let distances = others.map(|(_, squared)| squared.sqrt());
+        sums.push(geometry.is_finite(i).then_some(distances));
+    }
+    selection::least(sums.finish(geometry.count())).expect("n − f rows are finite")
 }
 
 impl GeometricRule for Medoid {
@@ -55,9 +53,8 @@ impl GeometricRule for Medoid {
         weights: &mut [f64],
     ) -> Result<(), AggregateError> {
         Population::new(geometry.count(), self.f)?.require(Bound::MAJORITY)?;
-        geometry.finite_count(self.f)?;
-        sums_of_distances(geometry, &mut self.sums);
-        let best = selection::least(&self.sums).expect("n − f rows are finite");
+        let finite = geometry.finite_count(self.f)?;
+        let best = medoid(geometry, finite, &mut self.sums);
         selection::mean_of(&[best], weights);
         Ok(())
     }

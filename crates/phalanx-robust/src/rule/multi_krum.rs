@@ -60,8 +60,7 @@ impl GeometricRule for MultiKrum {
     ) -> Result<(), AggregateError> {
         let population = Population::new(geometry.count(), self.f)?;
         population.require(bound_of(self.m))?;
-        self.score.compute(geometry, self.f)?;
-        selection::rank(&self.score.scores, None, &mut self.order);
+        self.score.rank(geometry, self.f, &mut self.order)?;
         selection::mean_of(&self.order[..self.m.unwrap_or(population.quorum())], weights);
         Ok(())
     }

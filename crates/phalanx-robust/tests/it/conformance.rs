@@ -6,7 +6,7 @@ use phalanx_robust::rule::BuildError;
 use phalanx_robust::{AggregateError, Population, RULES, Rng, StateReader, StateWriter, Vectors};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
-use crate::inputs::{Case, Family, Subject, args, bits, case, family, gaussian};
+use crate::inputs::{Byzantine, Case, Family, Honest, Subject, args, bits, case, family, gaussian};
 
 /// A promise that entries make unless they are listed as exceptions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,11 +27,25 @@ enum Promise {
 
 /// Who does not promise what, and why. Chains are named `mixing+rule`.
 const EXCEPTIONS: &[(&str, Promise, &str)] = &[
-    ("average", Promise::Finite, "it has no robustness at all"),
     ("average", Promise::Near, "it has no robustness at all"),
+<<<<<<< HEAD
     ("bulyan", Promise::Permutation, "its last choices are among equals, which go by index"),
+    ("dnc", Promise::Near, "a sample sees one direction, and rows may lie far along others"),
     ("fltrust", Promise::Near, "trusts every vector within a right angle of the own one"),
     ("fltrust", Promise::Translation, "compares directions seen from the origin"),
+=======
+    ("centered-clipping", Promise::Near, "starts at the origin and clips at a fixed radius"),
+    ("centered-clipping", Promise::Scale, "the radius is fixed"),
+    ("centered-clipping", Promise::Identity, "starts at the origin"),
+    ("comparative-gradient-elimination", Promise::Near, "short vectors pass, far or not"),
+    ("comparative-gradient-elimination", Promise::Translation, "norms are from the origin"),
+    ("geometric-median", Promise::Near, "three iterations from the origin"),
+    ("geometric-median", Promise::Translation, "three iterations from the origin"),
+    ("geometric-median", Promise::Scale, "distances below nu count as nu"),
+    ("minimum-diameter-averaging", Promise::Permutation, "equal diameters: least indices win"),
+    ("self-centred-clipping", Promise::Near, "the radius is fixed"),
+    ("self-centred-clipping", Promise::Scale, "the radius is fixed"),
+>>>>>>> geo
     ("bucketing+trimmed-mean", Promise::Permutation, "the permutation is drawn by index"),
     ("static-clipping+trimmed-mean", Promise::Near, "clips around the origin"),
     ("static-clipping+trimmed-mean", Promise::Translation, "clips around the origin"),
@@ -44,12 +58,17 @@ const EXCEPTIONS: &[(&str, Promise, &str)] = &[
 const MEAN_WITHOUT_FAULTS: &[&str] = &[
     "average",
     "bulyan",
+    "dnc",
     "trimmed-mean",
     "meamed",
     "phocas",
     "minimum-diameter-averaging",
     "nearest-neighbor-averaging",
 ];
+
+/// Rules that pick single rows by sums of distances. Two rows that differ by less than f64
+/// resolves at the distance of all others have equal sums, and a tie is broken by index.
+const PICKS_ROWS: &[&str] = &["krum", "medoid", "multi-krum"];
 
 fn promises(subject: Subject, promise: Promise) -> bool {
     let name = subject.to_string();
@@ -116,12 +135,17 @@ fn is_near(subject: Subject, case: Case) -> Result<(), String> {
 }
 
 fn ignores_order(subject: Subject, case: Case) -> Result<(), String> {
+    if case.honest == Honest::Wide && PICKS_ROWS.contains(&subject.to_string().as_str()) {
+        return Ok(());
+    }
     with_family(subject, case, |family, f| {
         let mut order: Vec<usize> = (0..case.n).collect();
         Rng::stream(case.seed, 1, "permutation").shuffle(&mut order);
         let expected = aggregate(subject, &family, f)?;
         let found = aggregate(subject, &family.permuted(&order), f)?;
-        is_close(&found, &expected)
+        // What vanishes beside the honest values is rounding, and may decide between near equals.
+        let honest = family.honest().concat();
+        is_close_at(largest(&honest).max(largest(&expected)), &found, &expected)
     })
 }
 
@@ -187,7 +211,14 @@ fn distance(a: &[f64], b: &[f64]) -> f64 {
 
 /// Equal up to the rounding of a reordered sum; what is not finite must be equal.
 fn is_close(found: &[f32], expected: &[f32]) -> Result<(), String> {
-    let scale = expected.iter().fold(0.0f32, |scale, value| scale.max(value.abs()));
+    is_close_at(largest(expected), found, expected)
+}
+
+fn largest(values: &[f32]) -> f32 {
+    values.iter().fold(0.0, |largest, value| largest.max(value.abs()))
+}
+
+fn is_close_at(scale: f32, found: &[f32], expected: &[f32]) -> Result<(), String> {
     for (k, (a, b)) in found.iter().zip(expected).enumerate() {
         let is_same = a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
         let is_near = (a - b).abs() <= 2e-6 * scale + 3e-45;
@@ -283,8 +314,7 @@ fn without_faults_these_rules_are_the_mean() {
 }
 
 fn plain_case() -> Case {
-    let (honest, byzantine) =
-        (crate::inputs::Honest::Spread, crate::inputs::Byzantine::HonestLooking);
+    let (honest, byzantine) = (Honest::Spread, Byzantine::HonestLooking);
     Case { n: 11, f_share: 4, d: 9, honest, byzantine, seed: 5 }
 }
 
@@ -348,7 +378,15 @@ fn more_than_f_rows_that_are_not_finite_are_a_typed_error() {
         if !promises(subject, Promise::Finite) || subject.to_string().starts_with("bucketing") {
             continue;
         }
+<<<<<<< HEAD
         let (n, f) = (11, subject.f_max(11).unwrap().min(5));
+=======
+        let (n, f) = (11, subject.f_max(11).unwrap());
+        // A rule that admits n − 1 faults tolerates these.
+        if f >= n - 1 {
+            continue;
+        }
+>>>>>>> geo
         for bad in [f32::NAN, f32::INFINITY] {
             let mut family = plain_case().family(0);
             for row in family.rows.iter_mut().rev().take(n - 1) {

@@ -1,5 +1,5 @@
 //! Worked examples: outputs that the field's reference library documents for three rows.
-use phalanx_robust::RULES;
+use phalanx_robust::{Population, RULES, Value};
 
 use crate::inputs::{build_rule, family, rule};
 
@@ -69,6 +69,37 @@ fn fltrust_by_hand() {
     let alone: [&[f32]; 2] = [&[0.0, 2.0], &[0.0, -2.0]];
     let out = family(&alone).aggregate(&mut *build_rule(rule("fltrust"), 2, 1, &[])).unwrap();
     assert_eq!(out, alone[0], "nobody to trust");
+}
+
+/// The spread is along (1, 1), and (9, 9) sticks out; with f = 2 so does (−3, −3).
+#[test]
+fn divide_and_conquer_by_hand() {
+    let rows: [&[f32]; 5] = [&[0.0, 0.0], &[1.0, 0.0], &[0.0, 1.0], &[9.0, 9.0], &[-3.0, -3.0]];
+    let on = |f| family(&rows).aggregate(&mut *build_rule(rule("dnc"), 5, f, &[])).unwrap();
+    assert_eq!(on(1), [-0.5, -0.5]);
+    assert_eq!(on(2), [1.0f32 / 3.0; 2]);
+}
+
+/// A row that is not finite is dropped wherever the NaN is, in a sampled coordinate or not.
+#[test]
+fn divide_and_conquer_sees_what_it_does_not_sample() {
+    for seed in 0..20 {
+        let given = [("sample", Value::Integer(2)), ("seed", Value::Integer(seed))];
+        let mut bad = [1.0f32; 50];
+        bad[31] = f32::NAN;
+        let rows: [&[f32]; 4] = [&[1.0; 50], &[1.0; 50], &bad, &[1.0; 50]];
+        let out = family(&rows).aggregate(&mut *build_rule(rule("dnc"), 4, 1, &given)).unwrap();
+        assert_eq!(out, [1.0; 50]);
+    }
+}
+
+#[test]
+fn divide_and_conquer_never_drops_everything() {
+    let given = [("iterations", Value::Integer(3)), ("filter", Value::Integer(1))];
+    let args = crate::inputs::args("dnc", rule("dnc").params, &given);
+    let build = |n, f| (rule("dnc").build.build)(&args, Population::new(n, f).unwrap());
+    assert!(build(7, 2).is_ok());
+    assert!(build(6, 2).is_err());
 }
 
 /// NaN counts as `+∞`, so the median of finite values and a minority of NaN stays among them.

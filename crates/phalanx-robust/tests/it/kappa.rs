@@ -9,6 +9,7 @@ type Kappa = fn(f64, f64) -> f64;
 /// Allouah et al., Fixing by Mixing, AISTATS 2023; the test is what confirms them here.
 const KAPPAS: &[(&str, Kappa)] = &[
     ("coordinate-wise-median", |n, f| 4.0 * (1.0 + f / (n - 2.0 * f)).powi(2)),
+    ("krum", |n, f| 6.0 * (1.0 + f / (n - 2.0 * f))),
     ("trimmed-mean", |n, f| 6.0 * f / (n - 2.0 * f) * (1.0 + f / (n - 2.0 * f))),
 ];
 
