@@ -145,14 +145,17 @@ impl Worker {
             self.task.gradient(self.algorithm.params(), Batch::LastFlipped, &mut flipped)?;
             self.flipped = Some(Vector::new(flipped[self.task.shared()].to_vec()));
         }
-        if !kernel::is_finite(&vector) {
-            return Err(TaskError::NotFinite { what: "proposed vector" }.into());
-        }
         if self.algorithm.phases(turn.round) == 0 {
+            if !kernel::is_finite(&vector) {
+                return Err(TaskError::NotFinite { what: "model" }.into());
+            }
             self.algorithm.absorb(turn, &mut vector);
             return Ok(Done::Absorbed { turn, loss, is_round_over: true });
         }
         let (vector, cargo) = (Vector::new(vector), self.algorithm.cargo(turn));
+        if !vector.is_finite() {
+            return Err(TaskError::NotFinite { what: "proposed vector" }.into());
+        }
         let spied = Spied { flipped: self.flipped.clone(), model };
         Ok(Done::Proposed { turn, vector, loss, cargo, spied })
     }

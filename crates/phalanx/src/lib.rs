@@ -7,6 +7,7 @@
 pub mod command;
 pub mod environment;
 pub mod experiment;
+pub mod matrix_file;
 pub mod printer;
 pub mod problem;
 pub mod run;

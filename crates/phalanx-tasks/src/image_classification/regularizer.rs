@@ -16,19 +16,19 @@ pub enum Regularizer {
 }
 
 impl Regularizer {
-    /// Adds the penalty's gradient to `grad` and returns the penalty.
-    pub fn add(self, params: &[f32], grad: &mut [f32]) -> f64 {
-        let square = || params.iter().map(|entry| f64::from(*entry).powi(2)).sum::<f64>();
+    /// Adds the penalty's gradient to `grad` and returns the penalty. `square` is ‖θ‖².
+    pub fn add(self, (params, square): (&[f32], f64), grad: &mut [f32]) -> f64 {
         let (penalty, factor) = match self {
             Self::None => return 0.0,
             Self::Norm(lambda) => {
-                let norm = square().sqrt();
+                let norm = square.sqrt();
                 (lambda * norm, if norm > 0.0 { lambda / norm } else { 0.0 })
             }
-            Self::Squared(lambda) => (0.5 * lambda * square(), lambda),
+            Self::Squared(lambda) => (0.5 * lambda * square, lambda),
         };
+        let factor = factor as f32;
         for (entry, param) in grad.iter_mut().zip(params) {
-            *entry = (f64::from(*entry) + factor * f64::from(*param)) as f32;
+            *entry += factor * *param;
         }
         penalty
     }

@@ -188,10 +188,14 @@ impl Task for ImageClassification {
         batch: Batch,
         grad: &mut [f32],
     ) -> Result<f64, TaskError> {
-        check_finite(params, "model")?;
+        // A sum of squares of f32 in f64 is finite exactly when every entry is.
+        let square = phalanx_robust::kernel::dot(params, params);
+        if !square.is_finite() {
+            return Err(TaskError::NotFinite { what: "model" });
+        }
         self.draw(batch)?;
         let loss = self.loss_gradient(params, batch == Batch::LastFlipped, grad);
-        let loss = loss + self.settings.regularizer.add(params, grad);
+        let loss = loss + self.settings.regularizer.add((params, square), grad);
         if !loss.is_finite() {
             return Err(TaskError::NotFinite { what: "loss" });
         }

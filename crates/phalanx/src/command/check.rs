@@ -106,10 +106,11 @@ fn as_json(run: &Run) -> serde_json::Value {
     })
 }
 
+const HEAD: [&str; 10] =
+    ["arm", "n", "f", "attack", "count", "algorithm", "rule", "mixing", "rounds", "seeds"];
+
 fn show(printer: &mut Printer, experiment: &Experiment) {
-    let head =
-        ["arm", "n", "f", "attack", "count", "algorithm", "rule", "mixing", "rounds", "seeds"];
-    let mut rows: Vec<Vec<String>> = vec![head.map(Into::into).into()];
+    let mut rows: Vec<Vec<String>> = vec![HEAD.map(Into::into).into()];
     for arm in &experiment.arms {
         let run = &arm.settings;
         let mixing: Vec<&str> = run.mixing.iter().map(|choice| choice.name).collect();

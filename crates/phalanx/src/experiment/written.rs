@@ -60,8 +60,8 @@ impl Run {
         line(
             "network",
             format!(
-                "{{ delay-ms-min = {}, delay-ms-max = {}, compute-ms-min = {}, compute-ms-max = {}, \
-                 loss = {} }}",
+                "{{ delay-ms-min = {}, delay-ms-max = {}, compute-ms-min = {}, \
+                 compute-ms-max = {}, loss = {} }}",
                 number(network.delay_ms.0),
                 number(network.delay_ms.1),
                 number(network.compute_ms.0),

@@ -94,8 +94,8 @@ fn numbers_out_of_range_are_refused() {
 fn f_too_large_for_the_rule_says_how_large_it_may_be() {
     assert_eq!(
         complaint("f = 1", "f = 3"),
-        "rule `nearest-neighbor-averaging` cannot tolerate `f = 3` among the first `4` vectors that \
-         a node acts on: n ≥ 2f + 1 is needed there: a.toml:1\n\
+        "rule `nearest-neighbor-averaging` cannot tolerate `f = 3` among the first `4` vectors \
+         that a node acts on: n ≥ 2f + 1 is needed there: a.toml:1\n\
          hint: with `n = 7` at most `f = 2` will do"
     );
 }
@@ -117,7 +117,8 @@ fn arms_and_expectations_are_checked() {
     assert!(with("expect = { \"loss.mean\" = {} }\n").starts_with("`loss.mean` expects nothing"));
     assert_eq!(
         with(
-            "[[arm]]\nname = \"monna\"\nexpect = { \"loss.mean\" = { within = { arm = \"mona\", points = 1 } } }\n"
+            "[[arm]]\nname = \"monna\"\n\
+              expect.\"loss.mean\".within = { arm = \"mona\", points = 1 }\n"
         ),
         "unknown arm `mona`: a.toml:9\nhint: an arm with a similar name exists: `monna`"
     );
