@@ -12,17 +12,8 @@ mod nearest_neighbor_mixing;
 mod static_clipping;
 
 /// Every mixing that an experiment file can name.
-<<<<<<< HEAD
-pub const MIXINGS: &[Entry<MixingRule>] = &[
-    arc::ENTRY,
-    bucketing::ENTRY,
-    nearest_neighbor_mixing::ENTRY,
-    static_clipping::ENTRY,
-];
-=======
 pub const MIXINGS: &[Entry<MixingRule>] =
     &[arc::ENTRY, bucketing::ENTRY, nearest_neighbor_mixing::ENTRY, static_clipping::ENTRY];
->>>>>>> geo
 
 /// Owned rows: the output of a mixing and its workspace.
 ///

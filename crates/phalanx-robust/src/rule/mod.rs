@@ -1,26 +1,21 @@
 //! Aggregation rules: one file each, one line each in the list below.
 use crate::args::{ArgError, Args};
 use crate::geometry::GeometricRule;
+use crate::kernel::order::Statistic;
 use crate::population::{Bound, Population, PopulationError};
 use crate::registry::Entry;
 use crate::state::{StateError, StateReader, StateWriter};
 use crate::vectors::{ShapeError, Vectors};
 
 mod average;
-<<<<<<< HEAD
 mod bulyan;
-=======
->>>>>>> geo
 mod caf;
 mod centered_clipping;
 mod comparative_gradient_elimination;
 mod coordinate_wise;
 mod coordinate_wise_median;
-<<<<<<< HEAD
 mod dnc;
 mod fltrust;
-=======
->>>>>>> geo
 mod geometric_median;
 mod krum;
 mod meamed;
@@ -29,11 +24,7 @@ mod minimum_diameter_averaging;
 mod multi_krum;
 mod nearest_neighbor_averaging;
 mod phocas;
-<<<<<<< HEAD
 mod self_centered_clipping;
-=======
-mod self_centred_clipping;
->>>>>>> geo
 mod trimmed_mean;
 mod trimmed_midpoint;
 mod vertex_cover;
@@ -41,19 +32,13 @@ mod vertex_cover;
 /// Every rule that an experiment file can name.
 pub const RULES: &[Entry<Rule>] = &[
     average::ENTRY,
-<<<<<<< HEAD
     bulyan::ENTRY,
-=======
->>>>>>> geo
     caf::ENTRY,
     centered_clipping::ENTRY,
     comparative_gradient_elimination::ENTRY,
     coordinate_wise_median::ENTRY,
-<<<<<<< HEAD
     dnc::ENTRY,
     fltrust::ENTRY,
-=======
->>>>>>> geo
     geometric_median::ENTRY,
     krum::ENTRY,
     meamed::ENTRY,
@@ -62,11 +47,7 @@ pub const RULES: &[Entry<Rule>] = &[
     multi_krum::ENTRY,
     nearest_neighbor_averaging::ENTRY,
     phocas::ENTRY,
-<<<<<<< HEAD
     self_centered_clipping::ENTRY,
-=======
-    self_centred_clipping::ENTRY,
->>>>>>> geo
     trimmed_mean::ENTRY,
     trimmed_midpoint::ENTRY,
 ];
@@ -154,6 +135,12 @@ pub trait Aggregator: Send {
 
     /// The rule as distances in, weights out, when it is of that kind.
     fn geometric(&mut self) -> Option<&mut dyn GeometricRule> {
+        None
+    }
+
+    /// What is made of each coordinate of `count` vectors, when the rule looks at one coordinate
+    /// at a time.
+    fn statistic(&self, _count: usize) -> Option<Statistic> {
         None
     }
 
