@@ -168,7 +168,10 @@ fn penalties_are_what_their_gradients_say() {
     let params = [0.3, -0.4, 1.2f32];
     let penalty = |regularizer: Regularizer, params: &[f32]| {
         let mut grad = [0.5; 3];
-        (regularizer.add(params, &mut grad), grad)
+        {
+            let square = phalanx_robust::kernel::dot(params, params);
+            (regularizer.add((params, square), &mut grad), grad)
+        }
     };
     assert_eq!(penalty(Regularizer::None, &params), (0.0, [0.5; 3]));
     let (norm, grad) = penalty(Regularizer::Norm(0.1), &params);

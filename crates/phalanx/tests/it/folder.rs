@@ -81,8 +81,10 @@ fn what_was_recorded_after_the_checkpoint_is_recorded_again() {
     go(&run, &whole, u64::MAX, NEVER);
     let folder = scratch.path().join("killed");
     go(&run, &folder, 20, NEVER);
-    // As after a kill: the record is ahead of the checkpoint and ends in half a line.
+    // As after a kill: the record is ahead of the checkpoint, here by more than the run will
+    // write, and ends in half a line.
     let mut record = std::fs::read(folder.join(RECORD)).unwrap();
+    record.extend_from_slice(&vec![b'\n'; 1 << 20]);
     record.extend_from_slice(b"{\"t\":123,\"node\":1,\"eve");
     std::fs::write(folder.join(RECORD), record).unwrap();
     std::fs::remove_file(folder.join(SUMMARY)).unwrap();
