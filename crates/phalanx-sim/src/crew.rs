@@ -151,7 +151,7 @@ fn absorb_together(members: &mut [Member]) {
             }
         }
     }
-    let mut combinations: Vec<Combination<'_>> = (condensed.iter_mut())
+    let mut combinations: Vec<Combination<'_, _>> = (condensed.iter_mut())
         .map(|Condensed { terms, buffer, .. }| Combination {
             terms: std::mem::take(terms),
             out: buffer,

@@ -45,4 +45,9 @@ impl Aggregator for CoordinateWise {
         }
         Ok(())
     }
+
+    fn statistic(&self, count: usize) -> Option<Statistic> {
+        let population = Population::new(count, self.f).ok()?;
+        population.require(self.bound).is_ok().then(|| (self.statistic)(count, self.f))
+    }
 }

@@ -1,6 +1,7 @@
 //! Aggregation rules: one file each, one line each in the list below.
 use crate::args::{ArgError, Args};
 use crate::geometry::GeometricRule;
+use crate::kernel::order::Statistic;
 use crate::population::{Bound, Population, PopulationError};
 use crate::registry::Entry;
 use crate::state::{StateError, StateReader, StateWriter};
@@ -134,6 +135,12 @@ pub trait Aggregator: Send {
 
     /// The rule as distances in, weights out, when it is of that kind.
     fn geometric(&mut self) -> Option<&mut dyn GeometricRule> {
+        None
+    }
+
+    /// What is made of each coordinate of `count` vectors, when the rule looks at one coordinate
+    /// at a time.
+    fn statistic(&self, _count: usize) -> Option<Statistic> {
         None
     }
 

@@ -1,10 +1,14 @@
 //! The command line: its definition, and which command does what.
+pub mod aggregate;
+pub mod attack;
 pub mod check;
+pub mod choice;
 pub mod columns;
 pub mod compare;
 pub mod completions;
 pub mod data;
 pub mod explain;
+pub mod explanation;
 pub mod list;
 pub mod report;
 pub mod run;
@@ -86,6 +90,10 @@ enum Command {
     Report(report::Report),
     /// Compare two runs bit by bit
     Compare(compare::Compare),
+    /// Condense the vectors of a file to one
+    Aggregate(aggregate::Aggregate),
+    /// Forge the vectors that Byzantine nodes would send among those of a file
+    Attack(attack::Attack),
     /// Show which data sets are here and how to get the rest
     Data(data::Data),
     /// Write the completion script of a shell
@@ -169,6 +177,8 @@ impl Command {
             Self::Explain(explain) => explain.carry_out(printer),
             Self::Report(report) => report.carry_out(printer),
             Self::Compare(compare) => compare.carry_out(printer),
+            Self::Aggregate(aggregate) => aggregate.carry_out(printer),
+            Self::Attack(attack) => attack.carry_out(printer),
             Self::Data(data) => data.carry_out(printer),
             Self::Completions(completions) => completions.carry_out(printer),
         }

@@ -90,8 +90,7 @@ impl Format {
             Some("safetensors") => Ok(Self::Safetensors),
             Some("csv") => Ok(Self::Csv),
             _ => {
-                let problem =
-                    Problem::new("the ending is none of `.npy`, `.safetensors`, `.csv`");
+                let problem = Problem::new("the ending is none of `.npy`, `.safetensors`, `.csv`");
                 let problem = problem.at(path.display());
                 Err(match ending.as_deref() {
                     Some("npz") => problem.hint("save one array with `numpy.save`"),

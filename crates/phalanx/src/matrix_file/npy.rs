@@ -58,7 +58,8 @@ fn header<R: Read + Seek>(source: &mut Source<'_, R>) -> Result<(Vec<u8>, u64), 
         [1, 0] => 2,
         [2 | 3, 0] => 4,
         _ => {
-            let message = format!("version `{}.{}`, but 1.0, 2.0 or 3.0 is needed", head[6], head[7]);
+            let message =
+                format!("version `{}.{}`, but 1.0, 2.0 or 3.0 is needed", head[6], head[7]);
             return Err(source.problem(6, message));
         }
     };
@@ -78,7 +79,8 @@ fn not_a_matrix(shape: &[u64]) -> Problem {
         [one] => format!("({one},)"),
         _ => format!("({})", sizes.join(", ")),
     };
-    let problem = Problem::new(format!("an array of shape `{shape}`, but two dimensions are needed"));
+    let problem =
+        Problem::new(format!("an array of shape `{shape}`, but two dimensions are needed"));
     problem.hint(match sizes.len() {
         0 => "rows are vectors, columns coordinates",
         1 => "`a[None, :]` makes one row of it",
@@ -165,9 +167,10 @@ impl Literal<'_> {
         match self.string("the type of the numbers")?.as_str() {
             "<f4" => Ok(Width::F32),
             "<f8" => Ok(Width::F64),
-            other => {
-                Err((at, Problem::new(format!("numbers of type `{other}`, but {needed}")).hint(hint)))
-            }
+            other => Err((
+                at,
+                Problem::new(format!("numbers of type `{other}`, but {needed}")).hint(hint),
+            )),
         }
     }
 

@@ -101,7 +101,8 @@ fn check_layout<R: Read + Seek>(
     }
     let left = source.left();
     if end > left {
-        let message = format!("truncated: the header promises `{end}` bytes of data, `{left}` follow");
+        let message =
+            format!("truncated: the header promises `{end}` bytes of data, `{left}` follow");
         return Err(source.problem(data, message).hint("write the file again"));
     }
     if end < left {

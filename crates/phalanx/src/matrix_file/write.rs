@@ -85,7 +85,9 @@ pub fn write(
     let shape = if is_matrix { vec![rows.len(), dim] } else { vec![dim] };
     match format {
         Format::Npy => out.write_all(&npy_header(&shape))?,
-        Format::Safetensors => out.write_all(&safetensors_header(tensor, &shape, rows.len() * dim))?,
+        Format::Safetensors => {
+            out.write_all(&safetensors_header(tensor, &shape, rows.len() * dim))?
+        }
         Format::Csv => {
             return rows.iter().try_for_each(|row| {
                 csv_line(out, row)?;
