@@ -111,7 +111,7 @@ def krum(subject, rows, f):
         "multi-krum": ("multikrum", "MultiKrum", {"m": len(rows) - f}),
         "geometric-median": ("geometric_median", "GeometricMedian", {"tol": 0.0, "max_iter": 3}),
         "minimum-diameter-averaging": ("brute", "Brute", {}),
-        "bulyan": ("bulyan", "Bulyan", {}),
+        "bulyan": ("bulyan", "Bulyan", {"m": 1}),
         "medoid": ("medoid", "Medoid", {}),
         "nearest-neighbor-averaging": ("nearest_neighbor_average", "NearestNeighborAverage", None),
     }
