@@ -169,18 +169,15 @@ impl Attack {
         (n, f): (usize, usize),
         is_queried: &Arc<AtomicBool>,
     ) -> Result<(Population, Defence), Problem> {
-        let mixings = self.mixes.choose()?;
+        let (mixings, population) = (self.mixes.choose()?, population(n, f)?);
         let Some(rule) = rule else {
             if !mixings.is_empty() {
                 let problem = Problem::new("mixings without a rule").at("--mix");
                 return Err(problem.hint("`--rule NAME` names the rule that follows them"));
             }
-            let population = Population::new(n, f)
-                .map_err(|error| Problem::new(error.to_string()).at(format!("-f {f}")))?;
             let rule: Box<dyn Aggregator> = Box::new(Unnamed(Arc::clone(is_queried)));
             return Ok((population, Defence { rule, is_self_centred: false }));
         };
-        let population = population(n, f, rule)?;
         let is_self_centred = rule.entry.build.is_self_centred;
         let mut built = rule.build(population)?;
         if !mixings.is_empty() {
