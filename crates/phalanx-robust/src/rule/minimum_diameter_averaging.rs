@@ -16,7 +16,8 @@ pub const ENTRY: Entry<Rule> = Entry {
     build: Rule {
         formula: "mean of the n − f rows whose largest mutual distance is least; among equals \
                   the smallest sorted list of indices",
-        guarantee: "derived, q = n − f of n received, f dropped: disagreement × (h + 4f − q)/(q − f)",
+        guarantee: "derived, q = n − f of n received, f dropped: \
+                    disagreement × (h + 4f − q)/(q − f)",
         cost: "O(n² d), then at most 5·10⁶ steps of a search (about 1.47^f each threshold)",
         bound: Bound::MAJORITY,
         is_self_centred: false,

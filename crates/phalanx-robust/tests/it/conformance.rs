@@ -29,17 +29,17 @@ enum Promise {
 const EXCEPTIONS: &[(&str, Promise, &str)] = &[
     ("average", Promise::Near, "it has no robustness at all"),
     ("bulyan", Promise::Permutation, "its last choices are among equals, which go by index"),
+    ("centered-clipping", Promise::Identity, "starts at the origin"),
+    ("centered-clipping", Promise::Near, "starts at the origin and clips at a fixed radius"),
+    ("centered-clipping", Promise::Scale, "the radius is fixed"),
+    ("comparative-gradient-elimination", Promise::Near, "short vectors pass, far or not"),
+    ("comparative-gradient-elimination", Promise::Translation, "norms are from the origin"),
     ("dnc", Promise::Near, "a sample sees one direction, and rows may lie far along others"),
     ("fltrust", Promise::Near, "trusts every vector within a right angle of the own one"),
     ("fltrust", Promise::Translation, "compares directions seen from the origin"),
-    ("centered-clipping", Promise::Near, "starts at the origin and clips at a fixed radius"),
-    ("centered-clipping", Promise::Scale, "the radius is fixed"),
-    ("centered-clipping", Promise::Identity, "starts at the origin"),
-    ("comparative-gradient-elimination", Promise::Near, "short vectors pass, far or not"),
-    ("comparative-gradient-elimination", Promise::Translation, "norms are from the origin"),
     ("geometric-median", Promise::Near, "three iterations from the origin"),
-    ("geometric-median", Promise::Translation, "three iterations from the origin"),
     ("geometric-median", Promise::Scale, "distances below nu count as nu"),
+    ("geometric-median", Promise::Translation, "three iterations from the origin"),
     ("minimum-diameter-averaging", Promise::Permutation, "equal diameters: least indices win"),
     ("self-centered-clipping", Promise::Near, "the radius is fixed"),
     ("self-centered-clipping", Promise::Scale, "the radius is fixed"),
@@ -49,6 +49,13 @@ const EXCEPTIONS: &[(&str, Promise, &str)] = &[
     ("static-clipping+trimmed-mean", Promise::Scale, "the radius is fixed"),
     ("static-clipping+trimmed-mean", Promise::Identity, "shortens identical rows too"),
     ("arc+trimmed-mean", Promise::Translation, "clips around the origin"),
+];
+
+/// Ties so rare that only ten thousand cases meet them.
+const RARE: &[(&str, Promise, &str)] = &[
+    ("caf", Promise::Permutation, "near equals beside far larger values are told by rounding"),
+    ("krum", Promise::Permutation, "two mutual nearest rows tie; the lower index wins"),
+    ("medoid", Promise::Permutation, "two rows alone tie; the lower index wins"),
 ];
 
 /// Rules that are the mean when f = 0 (with default parameters).
@@ -69,7 +76,8 @@ const PICKS_ROWS: &[&str] = &["krum", "medoid", "multi-krum"];
 
 fn promises(subject: Subject, promise: Promise) -> bool {
     let name = subject.to_string();
-    !EXCEPTIONS.iter().any(|(who, what, _)| *who == name && *what == promise)
+    let rare = if cfg!(feature = "nightly") { RARE } else { &[] };
+    !EXCEPTIONS.iter().chain(rare).any(|(who, what, _)| *who == name && *what == promise)
 }
 
 /// Runs a property on many cases of every entry that makes the promise; all that break it are
@@ -162,7 +170,8 @@ fn moves_along(subject: Subject, case: Case) -> Result<(), String> {
     for shift in [1.0, -5.5, 7.25] {
         let expected =
             aggregate(subject, &family, f)?.iter().map(|x| x + shift).collect::<Vec<_>>();
-        is_close(&aggregate(subject, &family.map(|value| value + shift), f)?, &expected)?;
+        let found = aggregate(subject, &family.map(|value| value + shift), f)?;
+        is_close_at(largest(&expected).max(f32::abs(shift)), &found, &expected)?;
     }
     Ok(())
 }
@@ -376,10 +385,6 @@ fn more_than_f_rows_that_are_not_finite_are_a_typed_error() {
             continue;
         }
         let (n, f) = (11, subject.f_max(11).unwrap().min(5));
-        // A rule that admits n − 1 faults tolerates these.
-        if f >= n - 1 {
-            continue;
-        }
         for bad in [f32::NAN, f32::INFINITY] {
             let mut family = plain_case().family(0);
             for row in family.rows.iter_mut().rev().take(n - 1) {

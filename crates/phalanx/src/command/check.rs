@@ -40,7 +40,8 @@ pub struct Choice {
     #[arg(long, value_name = "NAME")]
     arm: Vec<String>,
     /// Run this seed only
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    #[arg(long, value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
 }
 

@@ -1,4 +1,4 @@
-//! f vectors at 10^k · u, k = 1..12 and beyond: robust rules stay, the average does not.
+//! Breakdown: with f vectors at 10^k · u robust rules stay where they were, the average does not.
 use phalanx_robust::{Rng, Value};
 
 use super::{aggregate, build, cloud, mean, squared, widen};
