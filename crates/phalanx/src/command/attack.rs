@@ -129,11 +129,12 @@ impl Attack {
         honest: Vectors<'_>,
     ) -> Result<Forgery, Problem> {
         let name = attack.entry.name;
-        let (n, f) = (honest.count() + self.byzantine, self.f.unwrap_or(self.byzantine));
-        if self.byzantine == 0 || self.byzantine as u64 > ROWS_MAX {
-            let message = format!("`{}` Byzantine nodes, outside 1 to {ROWS_MAX}", self.byzantine);
+        let most = (ROWS_MAX as usize).saturating_sub(honest.count());
+        if !(1..=most).contains(&self.byzantine) {
+            let message = format!("`{}` Byzantine nodes, outside 1 to {most}", self.byzantine);
             return Err(Problem::new(message).at("--byzantine"));
         }
+        let (n, f) = (honest.count() + self.byzantine, self.f.unwrap_or(self.byzantine));
         let is_queried = Arc::new(AtomicBool::new(false));
         let (declared, defence) = self.defence(rule, (n, f), &is_queried)?;
         let (byzantine, args) = (self.byzantine, &attack.args);

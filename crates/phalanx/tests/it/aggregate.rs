@@ -1,5 +1,6 @@
 //! `phalanx aggregate`: the documented examples, hostile rows, and what is said about them.
 use phalanx::command::explanation::shares;
+use phalanx::matrix_file::{Format, write};
 use phalanx_robust::kernel::order::{Columns, Statistic};
 use phalanx_robust::{RULES, Rng};
 
@@ -268,4 +269,23 @@ fn the_input_may_follow_a_mixing_and_come_from_stdin() {
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), THREE.as_bytes()).unwrap();
     let said = crate::program::said(child.wait_with_output().unwrap());
     assert_eq!((said.code, said.out.as_str()), (Some(0), "2.5,3.5,4.5\n"), "{}", said.err);
+}
+
+/// Every shell line of the guide, in its order, in one folder.
+#[test]
+fn the_guide_works_as_written() {
+    let guide = include_str!("../../../../docs/aggregate.md");
+    let lines: Vec<&str> = guide.lines().filter(|line| line.starts_with("phalanx ")).collect();
+    assert!(lines.len() >= 7, "{lines:?}");
+    let scratch = Scratch::new();
+    let rows: Vec<Vec<f32>> = (0..9).map(|i| vec![1.0 + i as f32, 2.0, 0.5 * i as f32]).collect();
+    let rows: Vec<&[f32]> = rows.iter().map(Vec::as_slice).collect();
+    let mut bytes = Vec::new();
+    write(&mut bytes, Format::Npy, &rows, ("", true)).unwrap();
+    std::fs::write(scratch.path().join("in.npy"), bytes).unwrap();
+    for line in lines {
+        let said = scratch.phalanx(&line.split(' ').skip(1).collect::<Vec<_>>());
+        assert_eq!(said.code, Some(0), "{line}: {}", said.err);
+    }
+    assert!(scratch.path().join("forged.npy").is_file());
 }
