@@ -193,8 +193,9 @@ fn headers_that_promise_the_impossible_are_refused() {
         let problem = safetensors_of(&tensors(&header, data)).unwrap_err();
         assert!(problem.message.contains(message), "{header}: {problem}");
     }
-    let twice = r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#;
-    let problem = safetensors_of(&tensors(twice, &[0; 4])).unwrap_err();
+    let one = r#""a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}"#;
+    let twice = format!("{{{one},{one}}}");
+    let problem = safetensors_of(&tensors(&twice, &[0; 4])).unwrap_err();
     assert!(problem.message.contains("`a` is there twice"), "{problem}");
 }
 
