@@ -73,6 +73,8 @@ def serve(pipe, module, library, threads, memory_gib):
         import torch
 
         torch.set_num_threads(threads)
+        # Here, so that no first call is charged for it.
+        importlib.import_module(library.split("-")[0])
         prepare = importlib.import_module(module).prepare
         pipe.send({})
     except ImportError as why:
