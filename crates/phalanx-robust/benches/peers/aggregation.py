@@ -9,7 +9,7 @@
 milliseconds; the time that a copy of the same bytes takes over ours (wall, CPU); the fastest peer;
 how many times longer it takes, as the median of the ratios of neighbouring turns with the least
 and the greatest, as the ratio of the least times, and in CPU time; how far its result is from
-ours, relative to its norm; all peers' ratios, or why there is none.
+ours, relative to its norm; all peers' ratios of least times, or why there is none.
 f = n / 5, or the largest that the rule admits. MDA is krum's Brute; krum's nearest-neighbour
 averaging has the first vector as pivot, as ours and ByzFL's; all geometric medians do 3
 iterations; centred clipping does 1 from zero with radius sqrt(d).
@@ -24,6 +24,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.dont_write_bytecode = True
 import turns  # noqa: E402
 
 LIBRARIES = ["byzfl-numpy", "byzfl-torch", "krum", "byzpy"]
@@ -201,9 +202,7 @@ class Bench:
                 notes.append(f"{library.name}: {answer['error']}")
                 if "over" in answer["error"] or "memory" in answer["error"]:
                     self.too_slow.setdefault(key, f"{answer['error']} at d = {power(d)}")
-        times = turns.alternate(
-            self.ours, ready, self.options.turns, self.options.budget_ms, self.options.limit
-        )
+        times = turns.alternate(self.ours, ready, self.options, notes)
         record = {"subject": subject, "n": n, "d": d, "f": built["f"], "times": times,
                   "apart": apart, "notes": notes, "load": os.getloadavg()[0]}
         if self.options.json:
@@ -222,7 +221,7 @@ def row(record):
     cells += [f"{turns.ratios(copy, ours, which)[0]:.2f}" for which in (0, 1)]
     done = {name: turns.ratios(times[name], ours) for name in apart if times[name]}
     if done:
-        best = min(done, key=lambda name: done[name][0])
+        best = min(done, key=lambda name: turns.least(times[name], times["ours"]))
         middle, least, greatest = map(turns.short, done[best])
         cells += [best, f"{middle} ({least} to {greatest})"]
         cells.append(turns.short(turns.least(times[best], ours)))
@@ -231,7 +230,7 @@ def row(record):
         cells.append("random" if subject in RANDOM else "" if far is None else f"{far:.0e}")
     else:
         cells += ["none", "", "", "", ""]
-    rest = [f"{name} {turns.short(ratio[0])}" for name, ratio in done.items()]
+    rest = [f"{name} {turns.short(turns.least(times[name], times['ours']))}" for name in done]
     cells.append("; ".join(rest + record["notes"]))
     return "| " + " | ".join(map(str, cells)) + " |"
 
