@@ -235,6 +235,27 @@ def row(record):
     return "| " + " | ".join(map(str, cells)) + " |"
 
 
+def brief(records):
+    """Rules by sizes; in each cell the least CPU ratio of all peers, and whose it is."""
+    sizes, cells = {}, {}
+    for record in records:
+        size = (record["d"], record["n"])
+        sizes[size] = f"{record['n']} x {power(size[0])}"
+        times = record["times"]
+        ratio = {
+            name: turns.ratios(times[name], times["ours"], 1)[0]
+            for name in record["apart"] if times[name]
+        }
+        least = min(ratio, key=ratio.get, default=None)
+        text = f"{turns.short(ratio[least])} {least}" if least else "; ".join(record["notes"])
+        cells.setdefault(record["subject"], {})[size] = text
+    lines = [["rule", *(sizes[size] for size in sorted(sizes))], ["---"] * (len(sizes) + 1)]
+    lines += [
+        [subject, *(row.get(size, "") for size in sorted(sizes))] for subject, row in cells.items()
+    ]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
 def power(d):
     return f"{d:.0e}".replace("e+0", "e")
 
@@ -253,12 +274,14 @@ def main():
     parser.add_argument("--memory-gib", type=float, default=13, help="for each peer")
     parser.add_argument("--json", help="file to which the turns of each cell are appended")
     parser.add_argument("--again", help="prints the table of such a file and measures nothing")
+    parser.add_argument("--brief", action="store_true", help="with --again: only CPU ratios")
     options = parser.parse_args()
     turns.pin_threads(options.threads)
     sizes = [[int(float(word)) for word in text.split(",")] for text in (options.d, options.n)]
     if options.again:
         with open(options.again) as file:
-            print("\n".join([HEAD, *(row(json.loads(line)) for line in file)]))
+            records = [json.loads(line) for line in file]
+        print(brief(records) if options.brief else "\n".join([HEAD, *map(row, records)]))
         return
     print(f"{options.threads} threads on all sides; {turns.versions()}\n")
     print(HEAD, flush=True)
