@@ -4,7 +4,7 @@
 //! combination of the inputs whose weights depend on the inputs' geometry alone. Saying so in a
 //! type pays three times: a simulator computes each distance once for all nodes, an attack
 //! searches along a line without touching the d coordinates again, and mixings compose exactly.
-use crate::kernel;
+use crate::kernel::{self, Precision};
 use crate::rule::{AggregateError, Aggregator};
 use crate::vectors::Vectors;
 
@@ -17,6 +17,9 @@ pub enum Pairs {
     Own,
     /// every pair
     All,
+    /// every pair in f64: where distances are not only compared but subtracted, as for a [`Gram`]
+    /// matrix, in which the relative error of a far row would swallow the products of near ones
+    Exact,
 }
 
 /// What a geometric rule asks to be computed.
@@ -28,10 +31,20 @@ pub struct Needs {
     pub has_norms: bool,
 }
 
+impl Needs {
+    /// How the distances are to be computed: norms beside distances mean inner products, too.
+    pub fn precision(self) -> Precision {
+        match self.pairs == Pairs::Exact || self.has_norms {
+            true => Precision::Double,
+            false => Precision::Single,
+        }
+    }
+}
+
 /// Pairwise squared distances of `count` vectors, and their squared norms where asked for.
 ///
 /// # Shape
-/// `count × count`, symmetric, zero diagonal, in f64. `+∞` when either row is not finite, on the
+/// `count × count`, symmetric, zero diagonal. `+∞` when either row is not finite, on the
 /// diagonal too; NaN where [`Needs`] did not ask for the pair.
 #[derive(Debug, Clone, Default)]
 pub struct Geometry {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use phalanx_learn::{Done, Job, WorkError, Worker};
 use phalanx_protocol::{Collected, NodeId};
-use phalanx_robust::kernel::{self, Combination};
+use phalanx_robust::kernel::{self, Combination, Precision};
 use phalanx_robust::{Geometry, Needs, Pairs};
 use rayon::prelude::*;
 
@@ -121,8 +121,10 @@ impl<'a> Pool<'a> {
 fn absorb_together(members: &mut [Member]) {
     let collections: Vec<(usize, Collected)> = (members.iter_mut().enumerate())
         .filter_map(|(index, member)| {
-            let turn = member.absorb.as_ref()?.turn;
-            member.worker.rule(turn)?.geometric()?;
+            // What a timeout left empty is refused by the worker itself.
+            let Collected { turn, .. } =
+                member.absorb.as_ref().filter(|c| !c.vectors.is_empty())?;
+            member.worker.rule(*turn)?.geometric()?;
             Some((index, member.absorb.take()?))
         })
         .collect();
@@ -178,7 +180,9 @@ fn geometries(
     places: &[Vec<usize>],
     rows: &[&[f32]],
 ) -> Vec<Geometry> {
-    let mut wanted: BTreeMap<(usize, usize), usize> = BTreeMap::new();
+    // Exact and cheaper distances apart, so that no node's result depends on another's rule.
+    let mut wanted: [BTreeMap<(usize, usize), usize>; 2] = Default::default();
+    let is_exact = |needs: Needs| usize::from(needs.precision() == Precision::Double);
     let mut norms: BTreeMap<usize, f64> = BTreeMap::new();
     let mut needs_of = Vec::new();
     for ((index, collected), places) in collections.iter().zip(places) {
@@ -188,6 +192,7 @@ fn geometries(
         let needs = rule.expect("only geometric rules come here").needs();
         for_each_pair(needs, own, places.len(), |i, j| {
             let (a, b) = (places[i].min(places[j]), places[i].max(places[j]));
+            let wanted = &mut wanted[is_exact(needs)];
             let next = wanted.len();
             wanted.entry((a, b)).or_insert(next);
         });
@@ -196,10 +201,15 @@ fn geometries(
         }
         needs_of.push((needs, own));
     }
-    let mut pairs = vec![(0, 0); wanted.len()];
-    wanted.iter().for_each(|(pair, at)| pairs[*at] = *pair);
-    let mut distances = vec![0.0; pairs.len()];
-    kernel::squared_distances(rows, &pairs, &mut distances);
+    let precisions = [Precision::Single, Precision::Double];
+    let mut distances = [Vec::new(), Vec::new()];
+    for ((precision, wanted), distances) in precisions.into_iter().zip(&wanted).zip(&mut distances)
+    {
+        let mut pairs = vec![(0, 0); wanted.len()];
+        wanted.iter().for_each(|(pair, at)| pairs[*at] = *pair);
+        distances.resize(pairs.len(), 0.0);
+        kernel::squared_distances_in(precision, rows, &pairs, distances);
+    }
     for (place, norm) in &mut norms {
         *norm = kernel::dot(rows[*place], rows[*place]);
     }
@@ -207,7 +217,8 @@ fn geometries(
         let mut geometry = Geometry::unknown(places.len());
         for_each_pair(*needs, *own, places.len(), |i, j| {
             let (a, b) = (places[i].min(places[j]), places[i].max(places[j]));
-            geometry.set_squared_distance((i, j), distances[wanted[&(a, b)]]);
+            let which = is_exact(*needs);
+            geometry.set_squared_distance((i, j), distances[which][wanted[which][&(a, b)]]);
         });
         if needs.has_norms {
             (0..places.len()).for_each(|i| geometry.set_squared_norm(i, norms[&places[i]]));
@@ -221,6 +232,6 @@ fn for_each_pair(needs: Needs, own: usize, count: usize, mut act: impl FnMut(usi
     match needs.pairs {
         Pairs::None => {}
         Pairs::Own => (0..count).filter(|j| *j != own).for_each(|j| act(own, j)),
-        Pairs::All => (0..count).for_each(|i| (0..i).for_each(|j| act(i, j))),
+        Pairs::All | Pairs::Exact => (0..count).for_each(|i| (0..i).for_each(|j| act(i, j))),
     }
 }

@@ -1,32 +1,57 @@
-//! Squared distances and norms: direct differences in f64, tiled so that rows stay in cache.
+//! Squared distances and norms by direct differences, tiled so that rows stay in cache.
 //!
-//! A difference of two f32 is exact in f64 unless their exponents lie far apart, so a common
-//! offset costs no accuracy, squares neither overflow nor vanish, and the relative error of a
-//! distance is of the order of 1e-16: the Gram matrix, half the work on paper, loses all digits
-//! where models agree. What a pair's sum looks like depends on d alone: eight lanes over a chunk
-//! of columns, chunks summed within a span, spans summed in order. Tiles, other pairs and threads
-//! have no say in it.
+//! A common offset costs no accuracy, unlike in the Gram matrix, half the work on paper, which
+//! loses all digits where models agree. What a pair's sum looks like depends on its two rows
+//! alone: lanes over blocks of columns, blocks summed within a span, spans summed in order. Tiles,
+//! other pairs and threads have no say in it. There are two precisions:
+//!
+//! [`Precision::Double`]: a difference of two f32 is exact in f64 unless their exponents lie far
+//! apart, squares neither overflow nor vanish, and the relative error is of the order of 1e-16.
+//!
+//! [`Precision::Single`]: within a block of 896 columns differences, squares and sums are f32.
+//! With u = 2⁻²⁴ a term is rounded twice in its difference (squared), at most 8 times in the sum
+//! of a run of 8 and at most 6 times in the sum of 7 runs, and no term is negative: the relative
+//! error is at most 16u < 1e-6 (about 1e-8 on random data, measured). The sum of a block that
+//! overflowed, or is so small that squares may have lost bits below the normal range, is thrown
+//! away and found in f64, so that huge, tiny and equal rows are as exact as in f64.
 use std::ops::Range;
 
 use rayon::prelude::*;
 
 use crate::geometry::{Geometry, Needs, Pairs};
 use crate::kernel::is_finite;
-use crate::kernel::lanes::{Kernel, LANES, Machine, Path};
+use crate::kernel::lanes::{Kernel, LANES, Machine, Path, SINGLES};
 use crate::vectors::Vectors;
 
-/// Columns of one pass over all tiles: 25 rows are 400 KiB, within a second-level cache.
-const CHUNK: usize = 4096;
-/// Columns that one thread takes at least.
-const LEAST_SPAN: usize = 4 * CHUNK;
+/// Groups of lanes summed in one register.
+const RUN: usize = 8;
+/// Columns whose squares are summed in single precision.
+const BLOCK: usize = 7 * RUN * SINGLES;
+/// A sum of squares below this may have lost bits: 896 roundings of at most 2⁻¹⁵⁰ each are less
+/// than 1e-12 of it.
+const LEAST_TRUSTED: f64 = 1e-30;
+/// Columns of one pass over all tiles: 100 rows are 700 KiB, within a second-level cache.
+const CHUNK: usize = 2 * BLOCK;
 /// At most so many spans, which bounds the memory for partial sums.
 const SPANS_MAX: usize = 64;
+/// Fewer differences than this are not worth a second thread.
+const LEAST_PARALLEL: usize = 1 << 20;
 /// Most rows on one side of a tile.
 const SIDE: usize = 4;
 
+/// How differences, squares and sums within a block are rounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Precision {
+    /// f32 within a block, relative error below 1e-6: for comparing distances
+    #[default]
+    Single,
+    /// f64, relative error of the order of 1e-16: for differences of distances
+    Double,
+}
+
 /// Columns of one span, a function of d alone.
 fn span_of(dim: usize) -> usize {
-    dim.div_ceil(SPANS_MAX).next_multiple_of(CHUNK).max(LEAST_SPAN)
+    dim.div_ceil(SPANS_MAX).next_multiple_of(CHUNK)
 }
 
 fn chunks_of(span: Range<usize>) -> impl Iterator<Item = Range<usize>> {
@@ -69,6 +94,7 @@ impl Tile {
 #[derive(Debug, Clone, Default)]
 pub struct Workspace {
     tiles: Vec<Tile>,
+    precision: Precision,
     has_norms: bool,
     partial: Vec<f64>,
     total: Vec<f64>,
@@ -156,13 +182,13 @@ impl Workspace {
         if entries == 0 {
             return;
         }
-        let (tiles, has_norms) = (&self.tiles, self.has_norms);
+        let (tiles, precision, has_norms) = (&self.tiles, self.precision, self.has_norms);
         let fill = |(index, out): (usize, &mut [f64])| {
             for columns in chunks_of(index * span..((index + 1) * span).min(dim)) {
-                path.run(ChunkOfTiles { rows, tiles, has_norms, columns, out });
+                path.run(ChunkOfTiles { rows, tiles, precision, has_norms, columns, out });
             }
         };
-        if spans > 1 {
+        if spans > 1 && entries.saturating_mul(dim) >= LEAST_PARALLEL {
             self.partial.par_chunks_mut(entries).enumerate().for_each(fill);
         } else {
             self.partial.chunks_mut(entries).enumerate().for_each(fill);
@@ -177,6 +203,7 @@ impl Workspace {
 struct ChunkOfTiles<'a> {
     rows: &'a [&'a [f32]],
     tiles: &'a [Tile],
+    precision: Precision,
     has_norms: bool,
     columns: Range<usize>,
     out: &'a mut [f64],
@@ -185,8 +212,7 @@ struct ChunkOfTiles<'a> {
 impl Kernel for ChunkOfTiles<'_> {
     #[inline(always)]
     fn run<M: Machine>(self, machine: M) {
-        let Self { rows, tiles, has_norms, columns, out } = self;
-        let chunk = |i: u32| &rows[i as usize][columns.clone()];
+        let Self { rows, tiles, precision, has_norms, columns, out } = self;
         if has_norms {
             let first = rows.len() * (rows.len() - 1) / 2;
             for (i, row) in rows.iter().enumerate() {
@@ -194,55 +220,138 @@ impl Kernel for ChunkOfTiles<'_> {
             }
         }
         for tile in tiles {
+            let chunk = |i: u32| &rows[i as usize][columns.clone()];
             let (left, right) = (tile.left.map(chunk), tile.right.map(chunk));
+            let rows = (left, right, precision);
             match (tile.left_count, tile.right_count) {
-                (4, 4) => rectangle::<M, 4, 4>(machine, (left, right), tile, out),
-                (3, 4) => rectangle::<M, 3, 4>(machine, (left, right), tile, out),
-                (2, 4) => rectangle::<M, 2, 4>(machine, (left, right), tile, out),
-                (1, 4) => rectangle::<M, 1, 4>(machine, (left, right), tile, out),
-                (1, 3) => rectangle::<M, 1, 3>(machine, (left, right), tile, out),
-                (2, 2) => rectangle::<M, 2, 2>(machine, (left, right), tile, out),
-                (1, 2) => rectangle::<M, 1, 2>(machine, (left, right), tile, out),
-                (1, 1) => rectangle::<M, 1, 1>(machine, (left, right), tile, out),
-                (4, 0) => triangle::<M, 4>(machine, left, tile, out),
-                (3, 0) => triangle::<M, 3>(machine, left, tile, out),
-                (2, 0) => triangle::<M, 2>(machine, left, tile, out),
+                (4, 4) => rectangle::<M, 4, 4>(machine, rows, tile, out),
+                (3, 4) => rectangle::<M, 3, 4>(machine, rows, tile, out),
+                (2, 4) => rectangle::<M, 2, 4>(machine, rows, tile, out),
+                (1, 4) => rectangle::<M, 1, 4>(machine, rows, tile, out),
+                (1, 3) => rectangle::<M, 1, 3>(machine, rows, tile, out),
+                (2, 2) => rectangle::<M, 2, 2>(machine, rows, tile, out),
+                (1, 2) => rectangle::<M, 1, 2>(machine, rows, tile, out),
+                (1, 1) => rectangle::<M, 1, 1>(machine, rows, tile, out),
+                (4, 0) => triangle::<M, 4>(machine, rows, tile, out),
+                (3, 0) => triangle::<M, 3>(machine, rows, tile, out),
+                (2, 0) => triangle::<M, 2>(machine, rows, tile, out),
                 shape => unreachable!("no plan makes a tile of shape {shape:?}"),
             }
         }
     }
 }
 
-/// Rows as whole groups of lanes; the common number of groups; what is left over.
-type Groups<'a, const R: usize> = ([&'a [[f32; LANES]]; R], [&'a [f32]; R]);
+/// Rows of a tile: left, right, and how to subtract them.
+type Sides<'a> = ([&'a [f32]; SIDE], [&'a [f32]; SIDE], Precision);
+
+/// Rows as whole groups of lanes; what is left over.
+type Groups<'a, const L: usize, const R: usize> = ([&'a [[f32; L]]; R], [&'a [f32]; R]);
 
 #[inline(always)]
-fn groups<const R: usize>(rows: [&[f32]; SIDE]) -> Groups<'_, R> {
+fn groups<const L: usize, const R: usize>(rows: [&[f32]; R]) -> Groups<'_, L, R> {
     let (mut whole, mut rest) = ([&[][..]; R], [&[][..]; R]);
-    let steps = rows[0].len() / LANES;
+    let steps = rows[0].len() / L;
     for i in 0..R {
-        let (chunks, tail) = rows[i].as_chunks::<LANES>();
+        let (chunks, tail) = rows[i].as_chunks::<L>();
         whole[i] = &chunks[..steps];
         rest[i] = tail;
     }
     (whole, rest)
 }
 
+/// The first `R` rows, cut to some columns.
+#[inline(always)]
+fn cut<'a, const R: usize>(rows: &[&'a [f32]; SIDE], columns: &Range<usize>) -> [&'a [f32]; R] {
+    std::array::from_fn(|i| &rows[i][columns.clone()])
+}
+
+/// Whether a block's sum in single precision is within its bound: `+∞`, NaN and tiny ones are not.
+#[inline(always)]
+fn is_trusted(sum: f64) -> bool {
+    (LEAST_TRUSTED..=f64::MAX).contains(&sum)
+}
+
 #[inline(always)]
 fn rectangle<M: Machine, const R: usize, const C: usize>(
     machine: M,
-    (left, right): ([&[f32]; SIDE], [&[f32]; SIDE]),
+    (left, right, precision): Sides<'_>,
     tile: &Tile,
     out: &mut [f64],
 ) {
-    let (a, a_rest) = groups::<R>(left);
-    let (b, b_rest) = groups::<C>(right);
+    let count = left[0].len();
+    for start in (0..count).step_by(BLOCK) {
+        let columns = start..(start + BLOCK).min(count);
+        let (a, b) = (cut::<R>(&left, &columns), cut::<C>(&right, &columns));
+        let mut sums = [[0.0; C]; R];
+        let mut is_fine = false;
+        if precision == Precision::Single {
+            sums = rectangle_single(machine, a, b);
+            is_fine = sums.as_flattened().iter().fold(true, |fine, sum| fine & is_trusted(*sum));
+        }
+        if !is_fine {
+            let exact = rectangle_double(machine, a, b);
+            for (sum, exact) in sums.as_flattened_mut().iter_mut().zip(exact.as_flattened()) {
+                *sum = if is_trusted(*sum) { *sum } else { *exact };
+            }
+        }
+        for i in 0..R {
+            for j in 0..C {
+                out[entry(tile.left[i] as usize, tile.right[j] as usize)] += sums[i][j];
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn rectangle_single<M: Machine, const R: usize, const C: usize>(
+    machine: M,
+    a: [&[f32]; R],
+    b: [&[f32]; C],
+) -> [[f64; C]; R] {
+    let ((a, a_rest), (b, b_rest)) = (groups::<SINGLES, R>(a), groups::<SINGLES, C>(b));
+    let count = a[0].len();
+    let mut totals = [[machine.no_singles(); C]; R];
+    for start in (0..count).step_by(RUN) {
+        let mut sums = [[machine.no_singles(); C]; R];
+        for k in start..(start + RUN).min(count) {
+            let row: [M::Singles; R] = std::array::from_fn(|i| machine.load_singles(&a[i][k]));
+            for j in 0..C {
+                let other = machine.load_singles(&b[j][k]);
+                for i in 0..R {
+                    sums[i][j] = machine.add_squared(row[i], other, sums[i][j]);
+                }
+            }
+        }
+        for i in 0..R {
+            for j in 0..C {
+                totals[i][j] = machine.add_singles(totals[i][j], sums[i][j]);
+            }
+        }
+    }
+    let mut result = [[0.0; C]; R];
+    for i in 0..R {
+        for j in 0..C {
+            let mut total = totals[i][j];
+            if !a_rest[i].is_empty() {
+                let row = machine.load_singles_part(a_rest[i]);
+                total = machine.add_squared(row, machine.load_singles_part(b_rest[j]), total);
+            }
+            result[i][j] = machine.sum(machine.widen(total));
+        }
+    }
+    result
+}
+
+#[inline(always)]
+fn rectangle_double<M: Machine, const R: usize, const C: usize>(
+    machine: M,
+    a: [&[f32]; R],
+    b: [&[f32]; C],
+) -> [[f64; C]; R] {
+    let ((a, a_rest), (b, b_rest)) = (groups::<LANES, R>(a), groups::<LANES, C>(b));
     let mut sums = [[machine.splat(0.0); C]; R];
     for k in 0..a[0].len() {
-        let mut row = [machine.splat(0.0); R];
-        for i in 0..R {
-            row[i] = machine.load(&a[i][k]);
-        }
+        let row: [M::Lanes; R] = std::array::from_fn(|i| machine.load(&a[i][k]));
         for j in 0..C {
             let other = machine.load(&b[j][k]);
             for i in 0..R {
@@ -251,31 +360,91 @@ fn rectangle<M: Machine, const R: usize, const C: usize>(
             }
         }
     }
+    let mut result = [[0.0; C]; R];
     for i in 0..R {
         for j in 0..C {
             // Lanes behind the end differ by 0 and add 0, which changes no bit of a sum ≥ 0.
             let row = machine.load_part(a_rest[i]);
             let difference = machine.sub(row, machine.load_part(b_rest[j]));
-            let sum = machine.fma(difference, difference, sums[i][j]);
-            out[entry(tile.left[i] as usize, tile.right[j] as usize)] += machine.sum(sum);
+            result[i][j] = machine.sum(machine.fma(difference, difference, sums[i][j]));
         }
     }
+    result
 }
 
 #[inline(always)]
 fn triangle<M: Machine, const R: usize>(
     machine: M,
-    left: [&[f32]; SIDE],
+    (left, _, precision): Sides<'_>,
     tile: &Tile,
     out: &mut [f64],
 ) {
-    let (a, rest) = groups::<R>(left);
+    let count = left[0].len();
+    for start in (0..count).step_by(BLOCK) {
+        let columns = start..(start + BLOCK).min(count);
+        let a = cut::<R>(&left, &columns);
+        let mut sums = [[0.0; R]; R];
+        let mut is_fine = false;
+        if precision == Precision::Single {
+            sums = triangle_single(machine, a);
+            let lower = (1..R).flat_map(|i| (0..i).map(move |j| (i, j)));
+            is_fine = lower.fold(true, |fine, (i, j)| fine & is_trusted(sums[i][j]));
+        }
+        if !is_fine {
+            let exact = triangle_double(machine, a);
+            for (sum, exact) in sums.as_flattened_mut().iter_mut().zip(exact.as_flattened()) {
+                *sum = if is_trusted(*sum) { *sum } else { *exact };
+            }
+        }
+        for i in 1..R {
+            for j in 0..i {
+                out[entry(tile.left[i] as usize, tile.left[j] as usize)] += sums[i][j];
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn triangle_single<M: Machine, const R: usize>(machine: M, a: [&[f32]; R]) -> [[f64; R]; R] {
+    let (a, rest) = groups::<SINGLES, R>(a);
+    let count = a[0].len();
+    let mut totals = [[machine.no_singles(); R]; R];
+    for start in (0..count).step_by(RUN) {
+        let mut sums = [[machine.no_singles(); R]; R];
+        for k in start..(start + RUN).min(count) {
+            let row: [M::Singles; R] = std::array::from_fn(|i| machine.load_singles(&a[i][k]));
+            for i in 1..R {
+                for j in 0..i {
+                    sums[i][j] = machine.add_squared(row[i], row[j], sums[i][j]);
+                }
+            }
+        }
+        for i in 1..R {
+            for j in 0..i {
+                totals[i][j] = machine.add_singles(totals[i][j], sums[i][j]);
+            }
+        }
+    }
+    let mut result = [[0.0; R]; R];
+    for i in 1..R {
+        for j in 0..i {
+            let mut total = totals[i][j];
+            if !rest[i].is_empty() {
+                let row = machine.load_singles_part(rest[i]);
+                total = machine.add_squared(row, machine.load_singles_part(rest[j]), total);
+            }
+            result[i][j] = machine.sum(machine.widen(total));
+        }
+    }
+    result
+}
+
+#[inline(always)]
+fn triangle_double<M: Machine, const R: usize>(machine: M, a: [&[f32]; R]) -> [[f64; R]; R] {
+    let (a, rest) = groups::<LANES, R>(a);
     let mut sums = [[machine.splat(0.0); R]; R];
     for k in 0..a[0].len() {
-        let mut row = [machine.splat(0.0); R];
-        for i in 0..R {
-            row[i] = machine.load(&a[i][k]);
-        }
+        let row: [M::Lanes; R] = std::array::from_fn(|i| machine.load(&a[i][k]));
         for i in 1..R {
             for j in 0..i {
                 let difference = machine.sub(row[i], row[j]);
@@ -283,14 +452,15 @@ fn triangle<M: Machine, const R: usize>(
             }
         }
     }
+    let mut result = [[0.0; R]; R];
     for i in 1..R {
         for j in 0..i {
             let row = machine.load_part(rest[i]);
             let difference = machine.sub(row, machine.load_part(rest[j]));
-            let sum = machine.fma(difference, difference, sums[i][j]);
-            out[entry(tile.left[i] as usize, tile.left[j] as usize)] += machine.sum(sum);
+            result[i][j] = machine.sum(machine.fma(difference, difference, sums[i][j]));
         }
     }
+    result
 }
 
 /// `Σ a_k b_k` over one chunk, in four independent groups of lanes to hide latency.
@@ -337,7 +507,7 @@ pub fn dot(a: &[f32], b: &[f32]) -> f64 {
     })
 }
 
-/// `‖a − b‖²`; `+∞` when the rows cannot be compared. Same bits as in any set of pairs.
+/// `‖a − b‖²` in f64; `+∞` when the rows cannot be compared. Same bits as in any set of pairs.
 ///
 /// # Panics
 /// When the lengths differ.
@@ -349,6 +519,7 @@ pub fn squared_distance(a: &[f32], b: &[f32]) -> f64 {
         Path::best().run(ChunkOfTiles {
             rows: &[a, b],
             tiles: &tiles,
+            precision: Precision::Double,
             has_norms: false,
             columns,
             out,
@@ -373,7 +544,7 @@ fn comparable(squared: f64) -> f64 {
     if squared.is_nan() { f64::INFINITY } else { squared }
 }
 
-/// Squared distances of chosen pairs, each row read from memory once for all of them.
+/// Squared distances of chosen pairs in f64, each row read from memory once for all of them.
 ///
 /// # Shape
 /// `out` has one entry per pair; a pair of a row with itself is 0, or `+∞` if it is not finite.
@@ -381,13 +552,26 @@ fn comparable(squared: f64) -> f64 {
 /// # Panics
 /// When a pair names no row, or lengths differ.
 pub fn squared_distances(rows: &[&[f32]], pairs: &[(usize, usize)], out: &mut [f64]) {
+    squared_distances_in(Precision::Double, rows, pairs, out);
+}
+
+/// As [`squared_distances`] in the precision asked for.
+///
+/// # Panics
+/// When a pair names no row, or lengths differ.
+pub fn squared_distances_in(
+    precision: Precision,
+    rows: &[&[f32]],
+    pairs: &[(usize, usize)],
+    out: &mut [f64],
+) {
     assert_eq!(pairs.len(), out.len(), "one distance per pair");
     if rows.is_empty() || pairs.is_empty() {
         assert!(pairs.is_empty(), "a pair of no rows");
         return;
     }
     let path = Path::best();
-    let mut work = Workspace::default();
+    let mut work = Workspace { precision, ..Workspace::default() };
     work.plan_pairs(rows.len(), path.tile(), pairs);
     work.compute(path, rows);
     for (&(i, j), out) in pairs.iter().zip(out) {
@@ -416,8 +600,9 @@ pub(super) fn geometry_on(
     match needs.pairs {
         Pairs::None => work.tiles.clear(),
         Pairs::Own => work.plan_own(count, own),
-        Pairs::All => work.plan_all(count, path.tile()),
+        Pairs::All | Pairs::Exact => work.plan_all(count, path.tile()),
     }
+    work.precision = needs.precision();
     work.has_norms = needs.has_norms;
     if needs.pairs != Pairs::None || needs.has_norms {
         work.compute(path, rows);
@@ -425,7 +610,7 @@ pub(super) fn geometry_on(
     let is_computed = |i: usize, j: usize| match needs.pairs {
         Pairs::None => false,
         Pairs::Own => i == own || j == own,
-        Pairs::All => true,
+        Pairs::All | Pairs::Exact => true,
     };
     for i in 0..count {
         for j in (0..i).filter(|&j| is_computed(i, j)) {

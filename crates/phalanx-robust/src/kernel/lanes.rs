@@ -1,4 +1,4 @@
-//! Eight f64 lanes in three machine forms that give the same bits: AVX-512, AVX2, portable.
+//! Eight f64 or sixteen f32 lanes in three machine forms that give the same bits: AVX-512, AVX2, portable.
 //!
 //! Every operation below is correctly rounded lane by lane (fused multiply-add included), so a
 //! kernel written against [`Machine`] gives one result on every machine. A token of a machine
@@ -6,11 +6,15 @@
 
 /// Lanes in one value.
 pub(crate) const LANES: usize = 8;
+/// Lanes in one value of single precision.
+pub(crate) const SINGLES: usize = 16;
 
 /// A set of instructions on eight f64 lanes.
 pub(crate) trait Machine: Copy {
     /// Eight f64.
     type Lanes: Copy;
+    /// Sixteen f32.
+    type Singles: Copy;
     /// Rows on each side of a tile of pairs, so that its sums stay in registers.
     const TILE: usize;
     /// The same number in each lane.
@@ -26,12 +30,31 @@ pub(crate) trait Machine: Copy {
     /// The lanes as numbers.
     fn to_array(self, value: Self::Lanes) -> [f64; LANES];
 
+    /// Sixteen zeros.
+    fn no_singles(self) -> Self::Singles;
+    /// Sixteen f32.
+    fn load_singles(self, from: &[f32; SINGLES]) -> Self::Singles;
+    /// `a + b`.
+    fn add_singles(self, a: Self::Singles, b: Self::Singles) -> Self::Singles;
+    /// `(a − b)² + c`: the difference rounded, then all the rest rounded once.
+    fn add_squared(self, a: Self::Singles, b: Self::Singles, c: Self::Singles) -> Self::Singles;
+    /// Lane k plus lane k + 8, in f64.
+    fn widen(self, value: Self::Singles) -> Self::Lanes;
+
     /// Widens at most eight f32, zero behind them.
     #[inline(always)]
     fn load_part(self, from: &[f32]) -> Self::Lanes {
         let mut padded = [0.0; LANES];
         padded[..from.len()].copy_from_slice(from);
         self.load(&padded)
+    }
+
+    /// At most sixteen f32, zero behind them.
+    #[inline(always)]
+    fn load_singles_part(self, from: &[f32]) -> Self::Singles {
+        let mut padded = [0.0; SINGLES];
+        padded[..from.len()].copy_from_slice(from);
+        self.load_singles(&padded)
     }
 
     /// The sum of the lanes, always along the same tree.
@@ -49,6 +72,7 @@ pub(crate) struct Portable;
 
 impl Machine for Portable {
     type Lanes = [f64; LANES];
+    type Singles = [f32; SINGLES];
     const TILE: usize = 2;
 
     #[inline(always)]
@@ -78,6 +102,34 @@ impl Machine for Portable {
     #[inline(always)]
     fn to_array(self, value: [f64; LANES]) -> [f64; LANES] {
         value
+    }
+    #[inline(always)]
+    fn no_singles(self) -> [f32; SINGLES] {
+        [0.0; SINGLES]
+    }
+    #[inline(always)]
+    fn load_singles(self, from: &[f32; SINGLES]) -> [f32; SINGLES] {
+        *from
+    }
+    #[inline(always)]
+    fn add_singles(self, a: [f32; SINGLES], b: [f32; SINGLES]) -> [f32; SINGLES] {
+        std::array::from_fn(|lane| a[lane] + b[lane])
+    }
+    #[inline(always)]
+    fn add_squared(
+        self,
+        a: [f32; SINGLES],
+        b: [f32; SINGLES],
+        c: [f32; SINGLES],
+    ) -> [f32; SINGLES] {
+        std::array::from_fn(|lane| {
+            let difference = a[lane] - b[lane];
+            difference.mul_add(difference, c[lane])
+        })
+    }
+    #[inline(always)]
+    fn widen(self, value: [f32; SINGLES]) -> [f64; LANES] {
+        std::array::from_fn(|lane| f64::from(value[lane]) + f64::from(value[lane + LANES]))
     }
 }
 
@@ -144,7 +196,7 @@ impl Path {
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::{Kernel, LANES, Machine};
+    use super::{Kernel, LANES, Machine, SINGLES};
 
     /// Calls an instruction of the machine whose token is at hand.
     macro_rules! proven {
@@ -178,6 +230,7 @@ mod x86 {
 
     impl Machine for Avx512 {
         type Lanes = __m512d;
+        type Singles = __m512;
         const TILE: usize = 4;
 
         #[inline(always)]
@@ -206,6 +259,52 @@ mod x86 {
             proven!(_mm512_storeu_pd(lanes.as_mut_ptr(), value));
             lanes
         }
+        #[inline(always)]
+        fn no_singles(self) -> __m512 {
+            proven!(_mm512_setzero_ps())
+        }
+        #[inline(always)]
+        fn load_singles(self, from: &[f32; SINGLES]) -> __m512 {
+            proven!(_mm512_loadu_ps(from.as_ptr()))
+        }
+        #[inline(always)]
+        fn add_singles(self, a: __m512, b: __m512) -> __m512 {
+            proven!(_mm512_add_ps(a, b))
+        }
+        #[inline(always)]
+        fn add_squared(self, a: __m512, b: __m512, c: __m512) -> __m512 {
+            let difference = proven!(_mm512_sub_ps(a, b));
+            proven!(_mm512_fmadd_ps(difference, difference, c))
+        }
+        #[inline(always)]
+        fn widen(self, value: __m512) -> __m512d {
+            proven!({
+                let high = _mm512_extractf64x4_pd::<1>(_mm512_castps_pd(value));
+                _mm512_add_pd(
+                    _mm512_cvtps_pd(_mm512_castps512_ps256(value)),
+                    _mm512_cvtps_pd(_mm256_castpd_ps(high)),
+                )
+            })
+        }
+        #[inline(always)]
+        fn sum(self, value: __m512d) -> f64 {
+            proven!({
+                let (low, high) =
+                    (_mm512_castpd512_pd256(value), _mm512_extractf64x4_pd::<1>(value));
+                sum_of_four(_mm256_add_pd(low, high))
+            })
+        }
+    }
+
+    /// `(a + c) + (b + d)`.
+    #[inline(always)]
+    unsafe fn sum_of_four(value: __m256d) -> f64 {
+        // SAFETY: the caller has detected AVX.
+        unsafe {
+            let (low, high) = (_mm256_castpd256_pd128(value), _mm256_extractf128_pd::<1>(value));
+            let pair = _mm_add_pd(low, high);
+            _mm_cvtsd_f64(_mm_add_sd(pair, _mm_unpackhi_pd(pair, pair)))
+        }
     }
 
     /// The token of AVX2 with FMA.
@@ -229,6 +328,7 @@ mod x86 {
 
     impl Machine for Avx2 {
         type Lanes = (__m256d, __m256d);
+        type Singles = (__m256, __m256);
         const TILE: usize = 2;
 
         #[inline(always)]
@@ -266,6 +366,50 @@ mod x86 {
                 _mm256_storeu_pd(lanes.as_mut_ptr().add(4), value.1);
             });
             lanes
+        }
+        #[inline(always)]
+        fn no_singles(self) -> Self::Singles {
+            let half = proven!(_mm256_setzero_ps());
+            (half, half)
+        }
+        #[inline(always)]
+        fn load_singles(self, from: &[f32; SINGLES]) -> Self::Singles {
+            proven!((_mm256_loadu_ps(from.as_ptr()), _mm256_loadu_ps(from.as_ptr().add(8))))
+        }
+        #[inline(always)]
+        fn add_singles(self, a: Self::Singles, b: Self::Singles) -> Self::Singles {
+            proven!((_mm256_add_ps(a.0, b.0), _mm256_add_ps(a.1, b.1)))
+        }
+        #[inline(always)]
+        fn add_squared(
+            self,
+            a: Self::Singles,
+            b: Self::Singles,
+            c: Self::Singles,
+        ) -> Self::Singles {
+            let (low, high) = proven!((_mm256_sub_ps(a.0, b.0), _mm256_sub_ps(a.1, b.1)));
+            proven!((_mm256_fmadd_ps(low, low, c.0), _mm256_fmadd_ps(high, high, c.1)))
+        }
+        #[inline(always)]
+        fn widen(self, value: Self::Singles) -> Self::Lanes {
+            proven!({
+                let ((a, b), (c, d)) = (widen_half(value.0), widen_half(value.1));
+                (_mm256_add_pd(a, c), _mm256_add_pd(b, d))
+            })
+        }
+        #[inline(always)]
+        fn sum(self, value: Self::Lanes) -> f64 {
+            proven!(sum_of_four(_mm256_add_pd(value.0, value.1)))
+        }
+    }
+
+    /// Eight f32 as twice four f64.
+    #[inline(always)]
+    unsafe fn widen_half(value: __m256) -> (__m256d, __m256d) {
+        // SAFETY: the caller has detected AVX.
+        unsafe {
+            let high = _mm256_extractf128_ps::<1>(value);
+            (_mm256_cvtps_pd(_mm256_castps256_ps128(value)), _mm256_cvtps_pd(high))
         }
     }
 }

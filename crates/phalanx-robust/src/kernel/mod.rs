@@ -1,4 +1,4 @@
-//! Dense passes over vectors: f64 sums in a fixed order, the same bits on every machine.
+//! Dense passes over vectors: sums in a fixed order, the same bits on every machine.
 //!
 //! All of them are bound by memory at the sizes that matter: a pass reads n · 4d bytes once.
 mod combine;
@@ -9,7 +9,9 @@ mod moments;
 mod tests;
 
 pub use combine::{Borrowed, Combination, Terms, combine, combine_many};
-pub use distances::{Workspace, dot, geometry, squared_distance, squared_distances};
+pub use distances::{
+    Precision, Workspace, dot, geometry, squared_distance, squared_distances, squared_distances_in,
+};
 pub use moments::{Divisor, mean_and_deviation};
 
 pub mod order;

@@ -6,8 +6,8 @@ use crate::kernel::distances::geometry_on;
 use crate::kernel::lanes::Path;
 use crate::kernel::moments::moments_on;
 use crate::kernel::{
-    Combination, Divisor, Workspace, combine, combine_many, dot, is_finite, squared_distance,
-    squared_distances,
+    Combination, Divisor, Precision, Workspace, combine, combine_many, dot, is_finite,
+    squared_distance, squared_distances_in,
 };
 use crate::vectors::Vectors;
 
@@ -58,35 +58,111 @@ fn reference(a: &[f32], b: &[f32]) -> f64 {
     if sum.is_nan() { f64::INFINITY } else { sum }
 }
 
+/// Pairs to be computed, and the relative error that is promised.
+const ERRORS: [(Pairs, f64); 2] = [(Pairs::All, 1e-6), (Pairs::Exact, 1e-12)];
+
 #[test]
 fn every_path_gives_the_same_geometry_and_it_is_accurate() {
     for (kind, count, dim) in shapes() {
         let rows = family(kind, count, dim);
-        let rows = views(&rows);
-        let vectors = Vectors::new(&rows).unwrap().with_own(count / 2);
-        let needs = Needs { pairs: Pairs::All, has_norms: true };
-        let mut all: Vec<(Path, Geometry)> = Vec::new();
-        for path in Path::all() {
-            let mut geometry = Geometry::unknown(count);
-            geometry_on(path, vectors, needs, &mut Workspace::default(), &mut geometry);
-            all.push((path, geometry));
+        for (pairs, error) in ERRORS {
+            assert_same_and_accurate(&views(&rows), pairs, error, &format!("{kind} {count}x{dim}"));
         }
-        let (_, expected) = all.last().unwrap();
-        for (path, found) in &all {
-            for i in 0..count {
-                assert_eq!(found.squared_norm(i).to_bits(), expected.squared_norm(i).to_bits());
-                assert_eq!(found.is_finite(i), is_finite(rows[i]), "{path:?} {kind} {count}x{dim}");
-                for j in 0..count {
-                    let (a, b) = (found.squared_distance(i, j), expected.squared_distance(i, j));
-                    assert_eq!(a.to_bits(), b.to_bits(), "{path:?} {kind} {count}x{dim} {i},{j}");
-                    assert_eq!(a.to_bits(), found.squared_distance(j, i).to_bits());
-                    let exact = reference(rows[i], rows[j]);
-                    let is_close = a == exact || (a - exact).abs() <= 1e-12 * exact;
-                    assert!(is_close, "{path:?} {kind} {count}x{dim} {i},{j}: {a:e} {exact:e}");
-                }
+    }
+}
+
+fn assert_same_and_accurate(rows: &[&[f32]], pairs: Pairs, error: f64, what: &str) {
+    let count = rows.len();
+    let vectors = Vectors::new(rows).unwrap().with_own(count / 2);
+    let run = |path| {
+        let mut geometry = Geometry::unknown(count);
+        let (needs, mut work) = (Needs { pairs, has_norms: false }, Workspace::default());
+        geometry_on(path, vectors, needs, &mut work, &mut geometry);
+        geometry
+    };
+    let expected = run(Path::Portable);
+    for path in Path::all() {
+        let found = run(path);
+        for i in 0..count {
+            let is_known = count > 1;
+            assert!(!is_known || found.is_finite(i) == is_finite(rows[i]), "{path:?} {what}");
+            for j in 0..count {
+                let (a, b) = (found.squared_distance(i, j), expected.squared_distance(i, j));
+                assert_eq!(a.to_bits(), b.to_bits(), "{path:?} {what} {i},{j}");
+                assert_eq!(a.to_bits(), found.squared_distance(j, i).to_bits());
+                let exact = reference(rows[i], rows[j]);
+                let is_close = a == exact || (a - exact).abs() <= error * exact;
+                assert!(is_close, "{path:?} {what} {i},{j}: {a:e} {exact:e}");
             }
         }
     }
+}
+
+#[test]
+fn every_path_gives_the_same_norms() {
+    for (kind, count, dim) in shapes() {
+        let rows = family(kind, count, dim);
+        let rows = views(&rows);
+        let vectors = Vectors::new(&rows).unwrap();
+        let needs = Needs { pairs: Pairs::All, has_norms: true };
+        let run = |path| {
+            let mut geometry = Geometry::unknown(count);
+            geometry_on(path, vectors, needs, &mut Workspace::default(), &mut geometry);
+            geometry
+        };
+        let expected = run(Path::Portable);
+        for found in Path::all().map(run) {
+            for i in 0..count {
+                assert_eq!(found.squared_norm(i).to_bits(), expected.squared_norm(i).to_bits());
+                assert_eq!(found.is_finite(i), is_finite(rows[i]));
+            }
+        }
+    }
+}
+
+/// What makes roundings pile up on one side, or squares vanish, in single precision: rows whose
+/// differences are all equal, models that agree to a part in a thousand, blocks at the edge of
+/// what is trusted, and one large entry beside many tiny ones.
+#[test]
+fn single_precision_keeps_its_bound_on_structured_data() {
+    let mut rng = Rng::stream(3, 0, "structure");
+    let mut noise = move || (rng.unit() * 2.0 - 1.0) as f32;
+    let dim = 5000;
+    for step in [0.1f32, 1.0 / 3.0, 1.000_000_1, 7e-17, 3.3e-16, 1e-18, 1e-22, 1e18, 3e18, 1e19] {
+        let constant = |i: usize| vec![step * i as f32; dim];
+        let mixed = |i: usize| {
+            let entry = |k: usize| if k == 17 { i as f32 } else { step * (i * k % 7) as f32 };
+            (0..dim).map(entry).collect()
+        };
+        let rows: Vec<Vec<f32>> = (0..4).map(constant).chain((0..4).map(mixed)).collect();
+        assert_same_and_accurate(&views(&rows), Pairs::All, 1e-6, &format!("step {step:e}"));
+    }
+    let mut common: Vec<f32> = (0..dim).map(|_| noise()).collect();
+    for ratio in [10.0, 1000.0] {
+        common.iter_mut().for_each(|x| *x *= ratio);
+        let rows: Vec<Vec<f32>> =
+            (0..9).map(|_| common.iter().map(|x| x + noise()).collect()).collect();
+        assert_same_and_accurate(&views(&rows), Pairs::All, 1e-6, &format!("ratio {ratio}"));
+    }
+}
+
+/// Equal rows are at distance 0, rows that differ in one tiny entry are not.
+#[test]
+fn equal_rows_and_only_they_are_at_distance_0() {
+    let mut rng = Rng::stream(4, 0, "equal");
+    let row: Vec<f32> = (0..3000).map(|_| (rng.unit() as f32) * 1e30).collect();
+    let mut other = row.clone();
+    other[2000] = 0.0;
+    let mut tiny = other.clone();
+    tiny[2000] = 1e-45;
+    let rows = [row.clone(), other, row, tiny];
+    let views = views(&rows);
+    let mut geometry = Geometry::default();
+    geometry.compute(Vectors::new(&views).unwrap(), Needs { pairs: Pairs::All, has_norms: false });
+    assert_eq!(geometry.squared_distance(0, 2), 0.0);
+    assert!(geometry.squared_distance(0, 1) > 0.0);
+    let least = f64::from(1e-45f32).powi(2);
+    assert_eq!(geometry.squared_distance(1, 3), least);
 }
 
 #[test]
@@ -98,18 +174,52 @@ fn a_pair_does_not_depend_on_the_other_pairs() {
         let mut pairs: Vec<(usize, usize)> =
             (0..rng.below(3 * count)).map(|_| (rng.below(count), rng.below(count))).collect();
         pairs.extend((0..count).map(|j| (j, count / 2)));
-        let mut out = vec![0.0; pairs.len()];
-        squared_distances(&rows, &pairs, &mut out);
-        let mut own = Geometry::default();
-        let vectors = Vectors::new(&rows).unwrap().with_own(count / 2);
-        own.compute(vectors, Needs { pairs: Pairs::Own, has_norms: false });
-        for (&(i, j), &found) in pairs.iter().zip(&out) {
-            let alone = squared_distance(rows[i], rows[j]);
-            assert_eq!(found.to_bits(), alone.to_bits(), "{kind} {count}x{dim} {i},{j}");
-            if j == count / 2 {
-                assert_eq!(own.squared_distance(i, j).to_bits(), alone.to_bits());
+        for precision in [Precision::Single, Precision::Double] {
+            let mut out = vec![0.0; pairs.len()];
+            squared_distances_in(precision, &rows, &pairs, &mut out);
+            let vectors = Vectors::new(&rows).unwrap().with_own(count / 2);
+            let (mut own, mut all) = (Geometry::default(), Geometry::default());
+            let has_norms = precision == Precision::Double;
+            own.compute(vectors, Needs { pairs: Pairs::Own, has_norms });
+            all.compute(vectors, Needs { pairs: Pairs::All, has_norms });
+            for (&(i, j), &found) in pairs.iter().zip(&out) {
+                let mut alone = [0.0];
+                squared_distances_in(precision, &[rows[i], rows[j]], &[(0, 1)], &mut alone);
+                let what = format!("{precision:?} {kind} {count}x{dim} {i},{j}");
+                assert_eq!(found.to_bits(), alone[0].to_bits(), "{what}");
+                if precision == Precision::Double {
+                    let one = squared_distance(rows[i], rows[j]);
+                    assert_eq!(found.to_bits(), one.to_bits(), "{what}");
+                }
+                if count > 1 {
+                    assert_eq!(found.to_bits(), all.squared_distance(i, j).to_bits(), "{what}");
+                }
+                if j == count / 2 && count > 1 {
+                    assert_eq!(found.to_bits(), own.squared_distance(i, j).to_bits(), "{what}");
+                }
             }
         }
+    }
+}
+
+#[test]
+#[ignore = "a measurement: cargo test --release -p phalanx-robust --lib -- --ignored --nocapture"]
+fn time_of_both_precisions() {
+    for (count, dim) in [(25, 1_000_000), (100, 10_000), (100, 100_000), (10, 100_000)] {
+        let rows = family(0, count, dim);
+        let rows = views(&rows);
+        let vectors = Vectors::new(&rows).unwrap();
+        let mut geometry = Geometry::default();
+        let mut best = [f64::INFINITY; 2];
+        for _ in 0..15 {
+            for (pairs, best) in [Pairs::All, Pairs::Exact].into_iter().zip(&mut best) {
+                let start = std::time::Instant::now();
+                geometry.compute(vectors, Needs { pairs, has_norms: false });
+                *best = best.min(start.elapsed().as_secs_f64() * 1e3);
+            }
+        }
+        let [single, double] = best;
+        println!("{count} x {dim}: single {single:.3} ms, double {double:.3} ms");
     }
 }
 

@@ -114,7 +114,7 @@ impl Caf {
 
 impl GeometricRule for Caf {
     fn needs(&self) -> Needs {
-        Needs { pairs: Pairs::All, has_norms: false }
+        Needs { pairs: Pairs::Exact, has_norms: false }
     }
 
     fn weights(

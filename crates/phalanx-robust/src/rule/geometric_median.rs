@@ -100,7 +100,7 @@ impl GeometricMedian {
 
 impl GeometricRule for GeometricMedian {
     fn needs(&self) -> Needs {
-        Needs { pairs: Pairs::All, has_norms: self.tolerance.is_none() }
+        Needs { pairs: Pairs::Exact, has_norms: self.tolerance.is_none() }
     }
 
     fn weights(

@@ -45,7 +45,7 @@ struct NearestNeighborAveraging {
 
 impl GeometricRule for NearestNeighborAveraging {
     fn needs(&self) -> Needs {
-        let pairs = if self.iterations > 1 { Pairs::All } else { Pairs::Own };
+        let pairs = if self.iterations > 1 { Pairs::Exact } else { Pairs::Own };
         Needs { pairs, has_norms: false }
     }
 

@@ -67,7 +67,7 @@ impl SelfCenteredClipping {
 
 impl GeometricRule for SelfCenteredClipping {
     fn needs(&self) -> Needs {
-        let pairs = if self.iterations > 1 { Pairs::All } else { Pairs::Own };
+        let pairs = if self.iterations > 1 { Pairs::Exact } else { Pairs::Own };
         Needs { pairs, has_norms: false }
     }
 
