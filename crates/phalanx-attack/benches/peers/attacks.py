@@ -14,6 +14,7 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[2] / "phalanx-robust/benches/peers")]
+sys.dont_write_bytecode = True
 import turns  # noqa: E402
 
 SEARCH = "/factor=expansion-search@"
@@ -109,15 +110,13 @@ def row(ours, libraries, subject, shape, folder, options):
             apart[library.name] = turns.difference(f"{folder}/ours", result)
         elif answer["error"] != "absent":
             notes.append(f"{library.name}: {answer['error']}")
-    times = turns.alternate(
-        ours, ready, options.turns, options.budget_ms, options.limit, with_copy=False
-    )
+    times = turns.alternate(ours, ready, options, notes, with_copy=False)
     wall = sorted(wall for wall, _ in times["ours"])
     cells = [subject.replace(SEARCH, ", searched against "), n, f"{d:.0e}".replace("e+0", "e")]
     cells.append(turns.short(wall[len(wall) // 2]))
     done = {name: turns.ratios(times[name], times["ours"]) for name in apart if times[name]}
     if done:
-        best = min(done, key=lambda name: done[name][0])
+        best = min(done, key=lambda name: turns.least(times[name], times["ours"]))
         middle, least, greatest = map(turns.short, done[best])
         far = apart[best]
         cells += [
@@ -128,7 +127,7 @@ def row(ours, libraries, subject, shape, folder, options):
         ]
     else:
         cells += ["none", "", "", "", ""]
-    rest = [f"{name} {turns.short(ratio[0])}" for name, ratio in done.items()]
+    rest = [f"{name} {turns.short(turns.least(times[name], times['ours']))}" for name in done]
     cells.append("; ".join(rest + notes))
     return "| " + " | ".join(map(str, cells)) + " |"
 

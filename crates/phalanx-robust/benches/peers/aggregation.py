@@ -6,8 +6,10 @@
     venv/bin/python crates/phalanx-robust/benches/peers/aggregation.py --n 25 --d 1e6
 
 (krum needs Python 3.12; what is not installed is said and left out.) Prints a Markdown table: our
-milliseconds, the time of a copy of the same bytes as a share of ours, the fastest peer, and how
-many times longer peers take: median of the ratios of neighbouring turns, least and greatest.
+milliseconds; the time that a copy of the same bytes takes over ours (wall, CPU); the fastest peer;
+how many times longer it takes, as the median of the ratios of neighbouring turns with the least
+and the greatest, as the ratio of the least times, and in CPU time; how far its result is from
+ours, relative to its norm; all peers' ratios of least times, or why there is none.
 f = n / 5, or the largest that the rule admits. MDA is krum's Brute; krum's nearest-neighbour
 averaging has the first vector as pivot, as ours and ByzFL's; all geometric medians do 3
 iterations; centred clipping does 1 from zero with radius sqrt(d).
@@ -22,6 +24,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.dont_write_bytecode = True
 import turns  # noqa: E402
 
 LIBRARIES = ["byzfl-numpy", "byzfl-torch", "krum", "byzpy"]
@@ -34,6 +37,10 @@ SUBJECTS = [
     "arc", "static-clipping", "bucketing", "nearest-neighbor-mixing",
     CHAIN + "trimmed-mean", CHAIN + "krum", CHAIN + "geometric-median",
 ]
+HEAD = (
+    "| rule | n | d | f | ours ms | copy / ours | CPU | fastest peer | peer / ours | least | CPU "
+    "| difference | all peers |\n|" + " --- |" * 13
+)
 RANDOM = {"bucketing", "dnc"}
 
 
@@ -195,37 +202,37 @@ class Bench:
                 notes.append(f"{library.name}: {answer['error']}")
                 if "over" in answer["error"] or "memory" in answer["error"]:
                     self.too_slow.setdefault(key, f"{answer['error']} at d = {power(d)}")
-        times = turns.alternate(
-            self.ours, ready, self.options.turns, self.options.budget_ms, self.options.limit
-        )
-        return self.row(subject, n, d, built["f"], times, apart, notes)
-
-    def row(self, subject, n, d, f, times, apart, notes):
-        wall = sorted(wall for wall, _ in times["ours"])
-        share = turns.ratios(times["copy"], times["ours"])[0]
-        done = {
-            name: turns.ratios(times[name], times["ours"])
-            for name in apart if times[name]
-        }
-        cells = [subject, n, power(d), f, turns.short(wall[len(wall) // 2]), f"{share:.2f}"]
-        if done:
-            best = min(done, key=lambda name: done[name][0])
-            middle, least, greatest = map(turns.short, done[best])
-            cpu = turns.short(turns.ratios(times[best], times["ours"], 1)[0])
-            still = turns.short(turns.least(times[best], times["ours"]))
-            far = "random" if subject in RANDOM else apart[best]
-            far = far if isinstance(far, str) or far is None else f"{far:.0e}"
-            cells += [best, f"{middle} ({least} to {greatest})", still, cpu, far]
-        else:
-            cells += ["none", "", "", "", ""]
-        rest = [f"{name} {turns.short(ratio[0])}" for name, ratio in done.items()]
-        cells.append("; ".join(rest + notes))
+        times = turns.alternate(self.ours, ready, self.options, notes)
+        record = {"subject": subject, "n": n, "d": d, "f": built["f"], "times": times,
+                  "apart": apart, "notes": notes, "load": os.getloadavg()[0]}
         if self.options.json:
-            record = {"subject": subject, "n": n, "d": d, "f": f, "times": times, "apart": apart,
-                      "notes": notes, "load": os.getloadavg()[0]}
             with open(self.options.json, "a") as file:
                 file.write(json.dumps(record) + "\n")
-        return "| " + " | ".join(map(str, cells)) + " |"
+        return row(record)
+
+
+def row(record):
+    """A record as a row of the table."""
+    subject, times, apart = record["subject"], record["times"], record["apart"]
+    ours, copy = times["ours"], times["copy"]
+    wall = sorted(wall for wall, _ in ours)
+    cells = [subject, record["n"], power(record["d"]), record["f"]]
+    cells.append(turns.short(wall[len(wall) // 2]))
+    cells += [f"{turns.ratios(copy, ours, which)[0]:.2f}" for which in (0, 1)]
+    done = {name: turns.ratios(times[name], ours) for name in apart if times[name]}
+    if done:
+        best = min(done, key=lambda name: turns.least(times[name], times["ours"]))
+        middle, least, greatest = map(turns.short, done[best])
+        cells += [best, f"{middle} ({least} to {greatest})"]
+        cells.append(turns.short(turns.least(times[best], ours)))
+        cells.append(turns.short(turns.ratios(times[best], ours, 1)[0]))
+        far = apart[best]
+        cells.append("random" if subject in RANDOM else "" if far is None else f"{far:.0e}")
+    else:
+        cells += ["none", "", "", "", ""]
+    rest = [f"{name} {turns.short(turns.least(times[name], times['ours']))}" for name in done]
+    cells.append("; ".join(rest + record["notes"]))
+    return "| " + " | ".join(map(str, cells)) + " |"
 
 
 def power(d):
@@ -245,13 +252,16 @@ def main():
     parser.add_argument("--bound-gib", type=float, default=1, help="larger inputs are skipped")
     parser.add_argument("--memory-gib", type=float, default=13, help="for each peer")
     parser.add_argument("--json", help="file to which the turns of each cell are appended")
+    parser.add_argument("--again", help="prints the table of such a file and measures nothing")
     options = parser.parse_args()
     turns.pin_threads(options.threads)
     sizes = [[int(float(word)) for word in text.split(",")] for text in (options.d, options.n)]
+    if options.again:
+        with open(options.again) as file:
+            print("\n".join([HEAD, *(row(json.loads(line)) for line in file)]))
+        return
     print(f"{options.threads} threads on all sides; {turns.versions()}\n")
-    print("| rule | n | d | f | ours ms | copy / ours | fastest peer | peer / ours "
-          "| least | CPU | difference | all peers |")
-    print("|" + " --- |" * 12, flush=True)
+    print(HEAD, flush=True)
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         bench = Bench(options, folder)
         stack.callback(lambda: [library.stop() for library in bench.libraries])

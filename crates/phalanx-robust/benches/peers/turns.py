@@ -23,6 +23,7 @@ def pin_threads(count):
     for name in ("OMP", "MKL", "OPENBLAS", "NUMEXPR"):
         os.environ[f"{name}_NUM_THREADS"] = str(count)
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 
 
 def write_inputs(path, n, d, shifted):
@@ -73,6 +74,8 @@ def serve(pipe, module, library, threads, memory_gib):
         import torch
 
         torch.set_num_threads(threads)
+        # Here, so that no first call is charged for it.
+        importlib.import_module(library.split("-")[0])
         prepare = importlib.import_module(module).prepare
         pipe.send({})
     except ImportError as why:
@@ -193,23 +196,25 @@ class Ours:
         return json.loads(line)
 
 
-def alternate(ours, libraries, turns, budget_ms, limit, with_copy=True):
-    """Turns of all sides in alternation: name -> list of (wall, cpu), None where a turn failed."""
+def alternate(ours, libraries, options, notes, with_copy=True):
+    """Turns of all sides in alternation: name -> list of (wall, cpu); failures go to the notes."""
     times = {"ours": [], "copy": []} | {library.name: [] for library, _ in libraries}
-    for index in range(turns):
+    for index in range(options.turns):
         for who in ["copy"] * with_copy + ["ours"]:
             pause()
-            answer = ours.ask("copy" if who == "copy" else "turn", budget_ms)
+            answer = ours.ask("copy" if who == "copy" else "turn", options.budget_ms)
             if "error" in answer:
                 raise SystemExit(f"ours: {answer['error']}")
             times[who].append((answer["wall"], answer["cpu"]))
         for library, seconds in libraries:
             # Slow calls get fewer turns: 1 above 5 s, 3 above 1 s.
-            if index >= (1 if seconds > 5 else 3 if seconds > 1 else turns):
+            if index >= (1 if seconds > 5 else 3 if seconds > 1 else options.turns):
                 continue
             pause()
-            answer = library.turn(budget_ms, limit)
-            if "error" not in answer:
+            answer = library.turn(options.budget_ms, options.limit)
+            if "error" in answer:
+                notes.append(f"{library.name}: a turn {answer['error']}")
+            else:
                 times[library.name].append((answer["wall"], answer["cpu"]))
     return times
 
