@@ -71,7 +71,7 @@ fn another_seed_is_another_run() {
 
 #[test]
 fn condensing_for_all_nodes_at_once_changes_no_bit() {
-    for world in worlds() {
+    for world in worlds().into_iter().chain(remembering()) {
         let alone = World { is_opaque: true, ..world.clone() };
         assert_eq!(run_on(2, &world), run_on(2, &alone), "{}", world.algorithm.0);
     }

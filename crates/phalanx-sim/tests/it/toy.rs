@@ -210,7 +210,8 @@ impl World {
         }
         let entry = find(ATTACKS, self.attack?).unwrap();
         let args = Args::check(entry.name, entry.params, &BTreeMap::new()).unwrap();
-        let (rule, is_self_centred) = self.rule(self.n);
+        // The adversary is the same whether the nodes work together or alone.
+        let (rule, is_self_centred) = Self { is_opaque: false, ..self.clone() }.rule(self.n);
         let attack = (entry.build.build)(AttackSetup {
             args: &args,
             population: Population::new(self.n, self.f).unwrap(),
