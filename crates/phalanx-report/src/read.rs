@@ -37,14 +37,16 @@ impl LoadedRun {
         Ok(Self { folder: folder.into(), summary, history, environment, experiment })
     }
 
-    /// What runs of one arm share and runs of another do not: the folder's name less its seed,
-    /// so that an arm whose settings changed is another arm.
+    /// What runs of one arm share and runs of another do not: its name, and the hash of its
+    /// settings that the folder's name holds, so that an arm whose settings changed is another arm.
     fn key(&self) -> (String, String) {
         let name = self.folder.file_name().map(|name| name.to_string_lossy().into_owned());
         let suffix = format!("-s{}", self.summary.seed);
         let stem = name.as_deref().and_then(|name| name.strip_suffix(&suffix));
-        let stem = stem.filter(|stem| stem.starts_with(&self.summary.arm));
-        (self.summary.arm.clone(), stem.unwrap_or(&self.summary.arm).to_owned())
+        let hash = stem.and_then(|stem| stem.rsplit('-').next());
+        let hash = hash.filter(|h| h.len() >= 8 && h.bytes().all(|b| b.is_ascii_hexdigit()));
+        let arm = &self.summary.arm;
+        (arm.clone(), hash.map_or_else(|| arm.clone(), |hash| format!("{arm}-{hash}")))
     }
 }
 

@@ -53,6 +53,21 @@ fn arms_of_one_name_with_other_settings_are_not_mixed() {
     assert_eq!(names[2], "averaging-attacked-00c0ffee");
 }
 
+// The folder of an arm called `a/b` is called `a-b-…`.
+#[test]
+fn arms_whose_name_is_no_folder_name_are_told_apart_by_their_settings_too() {
+    let folder = Sample::small().write("odd-twins");
+    for (seed, hash) in [(1, "00c0ffee"), (2, "0001beef")] {
+        let one = folder.join(format!("averaging-attacked-0001beef-s{seed}"));
+        edit(&one.join(SUMMARY), |text| text.replace("averaging-attacked", "a/b"));
+        std::fs::rename(&one, folder.join(format!("a-b-{hash}-s{seed}"))).unwrap();
+    }
+    let runs = load(&[folder]).unwrap();
+    let names = arms(&runs).into_iter().map(|arm| arm.name);
+    let names: Vec<_> = names.filter(|name| name.starts_with("a/b")).collect();
+    assert_eq!(names, ["a/b-0001beef", "a/b-00c0ffee"]);
+}
+
 #[test]
 fn a_cut_off_last_line_is_left_out_and_said() {
     let folder = Sample::small().write("cut");

@@ -37,9 +37,27 @@ fn worlds() -> Vec<World> {
     worlds
 }
 
+/// Rules and attacks that remember, and a node that fails.
+fn remembering() -> Vec<World> {
+    let mut worlds = Vec::new();
+    for (rule, attack) in [
+        ("centered-clipping", "mimic-heuristic"),
+        ("dnc", "label-flipping"),
+        ("average", "small-perturbation"),
+        ("trimmed-mean", "gaussian"),
+    ] {
+        let mut world = World::new(7, 1, "nna").with("coordination-rounds", Value::Integer(2));
+        (world.rule, world.attack) = (Some(rule), Some(attack));
+        world.plan = Plan { rounds: 12, evaluate_every: 5 };
+        worlds.push(world);
+    }
+    worlds.push(World { breaks_in: Some(5), ..World::new(7, 2, "monna") });
+    worlds
+}
+
 #[test]
 fn threads_do_not_matter() {
-    for world in worlds() {
+    for world in worlds().into_iter().chain(remembering()) {
         assert_eq!(run_on(1, &world), run_on(3, &world), "{}", world.algorithm.0);
     }
 }
@@ -53,7 +71,7 @@ fn another_seed_is_another_run() {
 
 #[test]
 fn condensing_for_all_nodes_at_once_changes_no_bit() {
-    for world in worlds() {
+    for world in worlds().into_iter().chain(remembering()) {
         let alone = World { is_opaque: true, ..world.clone() };
         assert_eq!(run_on(2, &world), run_on(2, &alone), "{}", world.algorithm.0);
     }
@@ -61,7 +79,7 @@ fn condensing_for_all_nodes_at_once_changes_no_bit() {
 
 #[test]
 fn interrupted_and_resumed_equals_uninterrupted() {
-    for world in worlds() {
+    for world in worlds().into_iter().chain(remembering()) {
         let (expected, expected_bits) = run_on(2, &world);
         for stop_after in [1, 2, 3, 5, 8, 13, 21, 34] {
             let (mut simulation, mut record) = (world.build(), Record::default());

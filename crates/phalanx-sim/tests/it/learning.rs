@@ -1,6 +1,6 @@
 //! The algorithms' numbered promises, on populations small enough to compute by hand.
 use phalanx_learn::task::Batch;
-use phalanx_learn::{Plan, Task};
+use phalanx_learn::{Event, Plan, Task};
 use phalanx_protocol::Direct;
 use phalanx_robust::{Rng, Value};
 use phalanx_sim::{Outcome, Simulation};
@@ -116,4 +116,38 @@ fn byzantine_nodes_break_averaging_and_not_nearest_neighbour_averaging() {
     let (broken, robust, clean) =
         (honest_mean_error(&averaging), honest_mean_error(&monna), honest_mean_error(&clean));
     assert!(broken > 4.0 * robust.max(clean), "{broken} against {robust} and {clean}");
+}
+
+#[test]
+fn flipped_labels_are_a_step_of_the_last_gradients_in_every_coordination_round() {
+    let mut world = World { byzantine: 1, ..World::new(3, 0, "nna") }
+        .with("coordination-rounds", Value::Integer(2));
+    (world.rule, world.attack, world.waits_for_all) =
+        (Some("average"), Some("label-flipping"), true);
+    (world.noise, world.plan) = (0.0, Plan { rounds: 1, evaluate_every: 0 });
+    let mut start = vec![0.0; world.dim];
+    let tasks = [0, 1].map(|node| Quadratic::new(node, world.dim, 0.0, world.seed));
+    tasks[0].init(&mut Rng::stream(world.seed, u64::MAX, "init"), &mut start);
+    let center = |k: usize| (tasks[0].center[k] + tasks[1].center[k]) / 2.0;
+    // With x̄ = θ − γ (θ − c) and g̃ = θ + c: first (2x̄ + x̄ − γ g̃)/3, then γ g̃/3 less again.
+    let expected: Vec<f32> = (start.iter().enumerate())
+        .map(|(k, x)| x - 0.2 * (x - center(k)) - 2.0 * 0.2 * (x + center(k)) / 3.0)
+        .collect();
+    let simulation = finished(&world);
+    (0..2).for_each(|node| assert_close(simulation.params(node), &expected, 1e-5));
+}
+
+#[test]
+fn a_node_is_evaluated_before_the_first_round_then_every_so_many_and_at_the_end() {
+    let mut world = World::new(7, 1, "monna");
+    world.plan = Plan { rounds: 12, evaluate_every: 5 };
+    let mut record = Record::default();
+    world.build().run(&mut record, &mut |_| true).unwrap();
+    let rounds: Vec<u32> = (record.0.iter())
+        .filter_map(|(_, node, event)| match event {
+            Event::Evaluated { round, .. } if node.0 == 3 => Some(round.0),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(rounds, [0, 5, 10, 12]);
 }

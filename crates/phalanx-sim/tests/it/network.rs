@@ -1,5 +1,6 @@
 //! Who hears whom: quorums, reach, silence, loss, divergence.
 use phalanx_learn::Event;
+use phalanx_protocol::NodeId;
 use phalanx_sim::{Checked, Checker, Network, NoHonestRejection, Outcome, Reach, RoundsInOrder};
 
 use crate::toy::{Record, World};
@@ -18,7 +19,7 @@ fn run(world: &World) -> (Outcome, Record, phalanx_sim::Traffic) {
 
 /// How many Byzantine senders each collection held.
 fn byzantine_heard(world: &World, record: &Record) -> Vec<usize> {
-    let is_byzantine = |id: &&phalanx_protocol::NodeId| id.index() >= world.n - world.byzantine;
+    let is_byzantine = |id: &&NodeId| id.index() >= world.n - world.byzantine;
     record.collected().map(|(_, from)| from.iter().filter(is_byzantine).count()).collect()
 }
 
@@ -56,9 +57,9 @@ fn honest_responders_are_random_under_reach_all() {
     let world = World::new(10, 3, "monna");
     let (_, record, _) = run(&world);
     let heard_of = |from| {
-        let is_zero = |(node, _): &(phalanx_protocol::NodeId, _)| node.0 == 0;
+        let is_zero = |(node, _): &(NodeId, _)| node.0 == 0;
         let of_node = record.collected().filter(is_zero);
-        of_node.filter(|(_, senders)| senders.contains(&phalanx_protocol::NodeId(from))).count()
+        of_node.filter(|(_, senders)| senders.contains(&NodeId(from))).count()
     };
     for from in 1..7 {
         // 3 of 6 others in each of 30 turns: 15 expected.
@@ -99,6 +100,34 @@ fn losses_delay_but_stop_nobody() {
     assert!((0.2..0.4).contains(&share), "{share}");
     let end = |record: &Record| record.0.last().unwrap().0;
     assert!(end(&record) > end(&run(&world).1));
+}
+
+#[test]
+fn each_loss_costs_twice_the_greatest_delay() {
+    let network = Network { delay: (5, 50), compute: (0, 0), loss: 0.5 };
+    let rng = &mut phalanx_robust::Rng::stream(1, 0, "network");
+    let drawn: Vec<(u64, u64)> = (0..1000).map(|_| network.draw_delay(rng)).collect();
+    assert!(drawn.iter().all(|(delay, lost)| (5..=50).contains(&(delay - 100 * lost))));
+    let lost: u64 = drawn.iter().map(|(_, lost)| lost).sum();
+    assert!((850..1150).contains(&lost), "{lost} losses of 1000 messages, 1000 expected");
+}
+
+#[test]
+fn nobody_waits_for_a_node_that_has_failed() {
+    for reach in [Reach::All, Reach::Sampled] {
+        let world = World { byzantine: 1, reach, ..World::new(7, 2, "monna") };
+        let (outcome, record, _) = run(&World { breaks_in: Some(5), ..world });
+        assert_eq!(outcome, Outcome::Finished);
+        let failed = |(_, node, event): &(_, NodeId, Event)| match event {
+            Event::Failed { turn, .. } => Some((node.0, turn.round.0)),
+            _ => None,
+        };
+        assert_eq!(record.0.iter().filter_map(failed).collect::<Vec<_>>(), [(0, 5)]);
+        let finished = |event: &Event| matches!(event, Event::Finished { round } if round.0 == 30);
+        assert_eq!(record.0.iter().filter(|(_, _, event)| finished(event)).count(), 5);
+        let after = record.0.iter().skip_while(|entry| failed(entry).is_none());
+        assert_eq!(after.filter(|(_, node, _)| node.0 == 0).count(), 1, "it falls silent");
+    }
 }
 
 #[test]

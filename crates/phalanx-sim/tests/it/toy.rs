@@ -17,13 +17,15 @@ pub struct Quadratic {
     pub center: Vec<f32>,
     pub noise: f32,
     pub rng: Rng,
+    /// fresh gradients until it diverges
+    pub left: u32,
 }
 
 impl Quadratic {
     pub fn new(node: usize, dim: usize, noise: f32, seed: u64) -> Self {
         let mut place = Rng::stream(seed, node as u64, "center");
         let center = (0..dim).map(|_| 2.0 + 0.2 * place.unit() as f32).collect();
-        Self { center, noise, rng: Rng::stream(seed, node as u64, "batches") }
+        Self { center, noise, rng: Rng::stream(seed, node as u64, "batches"), left: u32::MAX }
     }
 }
 
@@ -42,6 +44,9 @@ impl Task for Quadratic {
         batch: Batch,
         grad: &mut [f32],
     ) -> Result<f64, TaskError> {
+        if batch != Batch::LastFlipped {
+            self.left = self.left.checked_sub(1).ok_or(TaskError::NotFinite { what: "loss" })?;
+        }
         let sign = if batch == Batch::LastFlipped { -1.0 } else { 1.0 };
         let mut loss = 0.0;
         for ((g, x), c) in grad.iter_mut().zip(params).zip(&self.center) {
@@ -63,10 +68,13 @@ impl Task for Quadratic {
 
     fn save(&self, out: &mut StateWriter) {
         self.rng.save(out);
+        out.u64(u64::from(self.left));
     }
 
     fn load(&mut self, input: &mut StateReader<'_>) -> Result<(), StateError> {
-        self.rng.load(input)
+        self.rng.load(input)?;
+        self.left = input.u64()? as u32;
+        Ok(())
     }
 }
 
@@ -104,6 +112,8 @@ pub struct World {
     pub is_opaque: bool,
     pub timeout: u64,
     pub is_finite_required: bool,
+    /// node 0 diverges in this round
+    pub breaks_in: Option<u32>,
 }
 
 impl World {
@@ -125,6 +135,7 @@ impl World {
             is_opaque: false,
             timeout: 0,
             is_finite_required: true,
+            breaks_in: None,
         }
     }
 
@@ -153,7 +164,10 @@ impl World {
         let hub = NodeId(self.n as u16);
         let ids = (0..honest).map(|i| NodeId(i as u16)).chain(is_star.then_some(hub));
         let nodes = ids.map(|id| {
-            let task = Quadratic::new(id.index(), self.dim, self.noise, self.seed);
+            let mut task = Quadratic::new(id.index(), self.dim, self.noise, self.seed);
+            if id.0 == 0 {
+                task.left = self.breaks_in.unwrap_or(u32::MAX);
+            }
             let mut init = vec![0.0; self.dim];
             task.init(&mut Rng::stream(self.seed, u64::MAX, "init"), &mut init);
             let (role, seat) = match (is_star, id == hub) {
@@ -196,7 +210,8 @@ impl World {
         }
         let entry = find(ATTACKS, self.attack?).unwrap();
         let args = Args::check(entry.name, entry.params, &BTreeMap::new()).unwrap();
-        let (rule, is_self_centred) = self.rule(self.n);
+        // The adversary is the same whether the nodes work together or alone.
+        let (rule, is_self_centred) = Self { is_opaque: false, ..self.clone() }.rule(self.n);
         let attack = (entry.build.build)(AttackSetup {
             args: &args,
             population: Population::new(self.n, self.f).unwrap(),

@@ -174,15 +174,25 @@ impl Item {
 
     fn mismatch(&self, key: &str, expected: &str) -> Problem {
         let found = match &self.kind {
-            Kind::Scalar(value) => format!("`{value}`"),
+            // Else `n = "7"` would be said to be no whole number for being `7`.
+            Kind::Scalar(Value::Text(text)) => format!("the text `{text}`"),
+            Kind::Scalar(_) => format!("`{}`", self.exact()),
             _ => self.type_name().into(),
         };
         Problem::new(format!("`{key}` is {found}, but {expected} is needed")).at(&self.origin)
     }
 
     fn outside(&self, key: &str, range: &str) -> Problem {
-        let problem = Problem::new(format!("`{key}` is `{}`, outside {range}", self.brief()));
+        let problem = Problem::new(format!("`{key}` is `{}`, outside {range}", self.exact()));
         problem.at(&self.origin)
+    }
+
+    /// As [`Item::brief`], but a number shows that it is one, and a huge one no row of zeros.
+    fn exact(&self) -> String {
+        match &self.kind {
+            Kind::Scalar(Value::Number(value)) => format!("{value:?}"),
+            _ => self.brief(),
+        }
     }
 }
 

@@ -115,6 +115,7 @@ impl Experiment {
         known: &Registries,
     ) -> Result<Arm, Problem> {
         let settings = resolve(&source.table, (&self.name, &source.name), known)?;
+        require_whole_opening(&settings, &source.table)?;
         let seeds = match overrides.seed {
             Some(seed) => vec![seed],
             None => seeds(&source.table)?,
@@ -178,6 +179,21 @@ fn require_format(table: &Table) -> Result<(), Problem> {
     }
     let problem = Problem::new(format!("format `{found}`, but this version reads `{FORMAT}`"));
     Err(problem.at(&item.origin).hint("use the version of phalanx that wrote it"))
+}
+
+/// The published opening sums the first steps of all honest nodes, so each must hear all of them.
+fn require_whole_opening(run: &Run, table: &Table) -> Result<(), Problem> {
+    let (honest, collected) = (run.population.n() - run.byzantine, run.collected);
+    if run.algorithm.args.text_if("mode") != Some("published") || collected == honest {
+        return Ok(());
+    }
+    let name = run.algorithm.name;
+    let problem = Problem::new(format!(
+        "mode `published` of `{name}` needs every node to collect exactly the `{honest}` honest \
+         vectors in its first exchange, but it collects `{collected}`"
+    ));
+    let hint = "let `attack.count` be `f`, or `f = 0` where nobody attacks";
+    Err(problem.at(&table["algorithm"].origin).hint(hint))
 }
 
 fn checked_setting(setting: &str) -> Result<(String, Item), Problem> {

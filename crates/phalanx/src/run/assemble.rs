@@ -35,19 +35,6 @@ pub enum AssembleError {
     /// n and f
     #[error(transparent)]
     Population(#[from] PopulationError),
-    /// the published opening sums the first steps of all honest nodes
-    #[error(
-        "mode `published` of `{algorithm}` needs every node to collect exactly the `{honest}` \
-         honest vectors in its first exchange, but it collects `{collected}`"
-    )]
-    Published {
-        /// the algorithm
-        algorithm: &'static str,
-        /// honest nodes
-        honest: usize,
-        /// vectors that an exchange collects
-        collected: usize,
-    },
 }
 
 /// Builds everything that a run consists of. `data` holds the data sets of this machine.
@@ -56,11 +43,6 @@ pub enum AssembleError {
 /// When data are missing or an entry refuses n, f or its parameters.
 pub fn assemble(run: &Run, data: &Path) -> Result<Simulation<Direct>, AssembleError> {
     let honest = run.population.n() - run.byzantine;
-    let is_published = run.algorithm.args.text_if("mode") == Some("published");
-    if is_published && run.collected != honest {
-        let (algorithm, collected) = (run.algorithm.name, run.collected);
-        return Err(AssembleError::Published { algorithm, honest, collected });
-    }
     let mut nodes = Vec::with_capacity(honest + 1);
     for (index, task) in build_tasks(run, honest, data)?.into_iter().enumerate() {
         nodes.push(node(run, NodeId(index as u16), task)?);

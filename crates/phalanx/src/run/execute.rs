@@ -285,5 +285,9 @@ fn unassembled(error: &AssembleError) -> Problem {
 fn unrecorded(folder: &Folder, error: &std::io::Error) -> Problem {
     let problem = Problem::new(format!("cannot record the run: {}", reason(error)));
     let problem = problem.at(folder.path().join(RECORD).display());
-    problem.hint("what was recorded is still valid; make room and run the same command again")
+    problem.hint(match error.kind() {
+        // Somebody cut the record after the checkpoint: no amount of room brings it back.
+        std::io::ErrorKind::UnexpectedEof => "`--force` starts the run again",
+        _ => "what was recorded is still valid; make room and run the same command again",
+    })
 }

@@ -64,7 +64,10 @@ fn numbers_out_of_range_are_refused() {
             "learning-rate = inf",
             "parameter `learning-rate` of `monna` is `inf`",
         ),
-        ("loss = 0.1", "loss = 1.0", "`network.loss` is `1`, outside 0 to 0.999: a.toml:5"),
+        ("loss = 0.1", "loss = 1.0", "`network.loss` is `1.0`, outside 0 to 0.999: a.toml:5"),
+        ("loss = 0.1", "loss = 1e300", "`network.loss` is `1e300`, outside 0 to 0.999: a.toml:5"),
+        ("n = 7", "n = \"7\"", "`population.n` is the text `7`, but a whole number is needed"),
+        ("n = 7", "n = 7e0", "`population.n` is `7.0`, but a whole number is needed"),
         ("loss = 0.1", "loss = -0.1", "`network.loss` is `-0.1`, outside"),
         ("loss = 0.1", "delay-ms-min = 9, delay-ms-max = 5", "`delay-ms-min` is `9`, above"),
         ("n = 7", "n = 5000", "`population.n` is `5000`, outside 1 to 4096: a.toml:1"),
@@ -98,6 +101,18 @@ fn f_too_large_for_the_rule_says_how_large_it_may_be() {
          that a node acts on: n ≥ 2f + 1 is needed there: a.toml:1\n\
          hint: with `n = 7` at most `f = 2` will do"
     );
+}
+
+#[test]
+fn an_opening_that_cannot_sum_all_honest_steps_is_found_before_anything_runs() {
+    // 6 of 7 nodes are honest, and a node acts on 6 vectors; with nobody lying all 7 are.
+    let sound = small(10).replace("\"monna\"", "\"monna\", mode = \"published\"");
+    let file = Path::new("a.toml");
+    Experiment::parse(&sound, file, &Overrides::default(), &Registries::ALL).unwrap();
+    let text = complaint_about(&sound.replace("\"gaussian\"", "\"gaussian\", count = 0"));
+    let expected = "mode `published` of `monna` needs every node to collect exactly the `7` honest \
+                    vectors in its first exchange, but it collects `6`: a.toml:3";
+    assert!(text.starts_with(expected), "{text}");
 }
 
 #[test]

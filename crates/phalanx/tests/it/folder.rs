@@ -109,6 +109,12 @@ fn a_damaged_or_foreign_checkpoint_is_refused() {
         assert!(said.err.contains("error: this checkpoint is damaged: runs/a/"), "{}", said.err);
         assert!(said.err.contains("--force"), "{}", said.err);
     }
+    std::fs::write(folder.join(CHECKPOINT), &good).unwrap();
+    std::fs::write(folder.join(RECORD), "").unwrap();
+    let said = scratch.phalanx(&["run", "a.toml"]);
+    assert_eq!(said.code, Some(2));
+    assert!(said.err.contains("it is shorter than the checkpoint says: runs/a/"), "{}", said.err);
+    assert!(said.err.contains("hint: `--force` starts the run again"), "{}", said.err);
     std::fs::write(folder.join(CHECKPOINT), &good[..good.len() - 40]).unwrap();
     assert_eq!(scratch.phalanx(&["run", "a.toml"]).code, Some(2));
     let said = scratch.phalanx(&["run", "a.toml", "--force"]);

@@ -173,6 +173,11 @@ fn headers_that_promise_the_impossible_are_refused() {
     let mut long = b"\x93NUMPY\x02\x00".to_vec();
     long.extend(u32::MAX.to_le_bytes());
     assert!(npy_of(&long).unwrap_err().message.contains("a header of `4294967295` bytes"));
+    long.splice(8.., 60_000u32.to_le_bytes());
+    let problem = npy_of(&long).unwrap_err();
+    assert_eq!(problem.message, "header: `60000` bytes expected, `0` found");
+    let problem = safetensors_of(&99_999_999u64.to_le_bytes()).unwrap_err();
+    assert_eq!(problem.message, "header: `99999999` bytes expected, `0` found");
     let problem = safetensors_of(&[255; 8]).unwrap_err();
     assert!(problem.message.contains("a header of `18446744073709551615` bytes"), "{problem}");
     let tensor = |shape: &str, to: u64| {
