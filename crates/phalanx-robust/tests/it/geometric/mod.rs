@@ -1,5 +1,6 @@
 //! Rules that are distances in, weights out: worked examples, published bounds, exactness.
 mod breakdown;
+mod chain;
 mod clipping;
 mod examples;
 mod median;
