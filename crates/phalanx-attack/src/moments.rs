@@ -1,5 +1,5 @@
 //! Mean and standard deviation per coordinate, column block by column block.
-use phalanx_robust::kernel;
+use phalanx_robust::kernel::{self, Divisor};
 use rayon::prelude::*;
 
 /// Columns per block: with 26 rows of `f32` about 50 KiB, so that the second pass over a block
@@ -25,35 +25,12 @@ pub(crate) fn exact_mean(rows: &[&[f32]]) -> Vec<f64> {
     mean
 }
 
-/// Mean and standard deviation per coordinate, the latter with the given divisor of the sum of
-/// squares; a divisor of 0 (one row, sample deviation) yields deviation 0. Each is rounded once.
-///
-/// # Cost
-/// Each row is read from memory once. Coordinates are independent, so the result does not depend
-/// on the number of threads.
-pub(crate) fn mean_and_deviation(rows: &[&[f32]], divisor: usize) -> (Vec<f32>, Vec<f32>) {
+/// Mean and standard deviation per coordinate, each rounded once.
+pub(crate) fn mean_and_deviation(rows: &[&[f32]], divisor: Divisor) -> (Vec<f32>, Vec<f32>) {
     let dim = rows[0].len();
-    let (mut means, mut deviations) = (vec![0.0; dim], vec![0.0; dim]);
-    let blocks = means.par_chunks_mut(BLOCK).zip(deviations.par_chunks_mut(BLOCK));
-    blocks.enumerate().for_each(|(block, (means, deviations))| {
-        let (first, width) = (block * BLOCK, means.len());
-        let (mut mean, mut squares) = ([0.0; BLOCK], [0.0; BLOCK]);
-        let (mean, squares) = (&mut mean[..width], &mut squares[..width]);
-        mean_of_block(rows, first, mean);
-        for row in rows {
-            let row = &row[first..][..width];
-            for ((square, mean), value) in squares.iter_mut().zip(&*mean).zip(row) {
-                let difference = f64::from(*value) - mean;
-                *square += difference * difference;
-            }
-        }
-        let divisor = divisor.max(1) as f64;
-        means.iter_mut().zip(mean).for_each(|(out, mean)| *out = *mean as f32);
-        for (out, square) in deviations.iter_mut().zip(squares) {
-            *out = (*square / divisor).sqrt() as f32;
-        }
-    });
-    (means, deviations)
+    let (mut mean, mut deviation) = (vec![0.0; dim], vec![0.0; dim]);
+    kernel::mean_and_deviation(rows, divisor, &mut mean, &mut deviation);
+    (mean, deviation)
 }
 
 /// The sum of up to 2²⁹ equal `f32` is exact in `f64`, and so is its division by their number.

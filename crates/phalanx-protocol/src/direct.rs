@@ -35,6 +35,8 @@ pub struct DirectMessage {
 /// How a [`Direct`] exchange behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DirectConfig {
+    /// n: nodes that share vectors, this one included; a hub shares none and is not counted
+    pub nodes: usize,
     /// vectors to wait for, the own one included: `n − f` without synchrony, at most `n`
     pub quorum: usize,
     /// give up waiting after so many nanoseconds and act on what came; 0: wait for ever
@@ -84,6 +86,16 @@ impl DirectConfig {
         }
     }
 
+    /// How many others can be heard in a phase at all.
+    fn speakers(&self, turn: Turn) -> usize {
+        match (self.seat, turn.phase.0.is_multiple_of(2)) {
+            (Seat::Peer, _) => self.nodes - 1,
+            (Seat::Hub, false) => self.nodes,
+            (Seat::Hub, true) | (Seat::Leaf { .. }, false) => 0,
+            (Seat::Leaf { .. }, true) => 1,
+        }
+    }
+
     fn may_send(&self, from: NodeId, turn: Turn) -> bool {
         match self.seat {
             Seat::Peer => true,
@@ -114,6 +126,7 @@ impl Direct {
     /// A machine that has neither sent nor heard anything.
     pub fn new(me: NodeId, config: DirectConfig) -> Self {
         assert!(config.quorum >= 1, "a quorum holds at least the own vector");
+        assert!(config.quorum <= config.nodes, "a quorum is no more than all nodes");
         Self {
             me,
             config,
@@ -182,9 +195,11 @@ impl Direct {
         let me = self.me;
         let held = |shelf: &Shelf| shelf.keys().filter(|sender| **sender != me).count();
         let held = self.shelves.get(&turn).map_or(0, held);
-        // Who waits for all n must not wait for a peer whose vector was refused.
+        // A refused vector stands in for none that is waited for: the quorum is of sound ones. But
+        // who waits for all n must not wait for a peer whose vector was refused.
         let refused = self.refused.get(&turn).map_or(0, BTreeSet::len);
-        if self.open == Some(turn) && held + refused >= self.config.route(turn).others {
+        let left = self.config.speakers(turn).saturating_sub(refused);
+        if self.open == Some(turn) && held >= left.min(self.config.route(turn).others) {
             self.close(turn, out);
         }
     }

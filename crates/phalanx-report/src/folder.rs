@@ -205,7 +205,7 @@ pub struct Score {
 
 /// Whether less of this score is better, which shows in its name.
 pub fn less_is_better(name: &str) -> bool {
-    ["loss", "error", "distance", "regret"].iter().any(|word| name.ends_with(word))
+    ["loss", "error", "distance", "excess", "regret"].iter().any(|word| name.ends_with(word))
 }
 
 impl Score {

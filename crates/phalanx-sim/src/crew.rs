@@ -121,8 +121,10 @@ impl<'a> Pool<'a> {
 fn absorb_together(members: &mut [Member]) {
     let collections: Vec<(usize, Collected)> = (members.iter_mut().enumerate())
         .filter_map(|(index, member)| {
-            let turn = member.absorb.as_ref()?.turn;
-            member.worker.rule(turn)?.geometric()?;
+            // What a timeout left empty is refused by the worker itself.
+            let Collected { turn, .. } =
+                member.absorb.as_ref().filter(|c| !c.vectors.is_empty())?;
+            member.worker.rule(*turn)?.geometric()?;
             Some((index, member.absorb.take()?))
         })
         .collect();

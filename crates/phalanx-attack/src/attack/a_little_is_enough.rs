@@ -1,4 +1,5 @@
 //! A little is enough: the honest mean, shifted by a few standard deviations per coordinate.
+use phalanx_robust::kernel::Divisor;
 use phalanx_robust::rule::BuildError;
 use phalanx_robust::{Entry, Param};
 
@@ -37,10 +38,12 @@ pub const ENTRY: Entry<AttackRule> = Entry {
                 "z-max" => Factor::Fixed(z_max(&setup)?),
                 _ => line::factor(setup.args, "tau"),
             };
-            let is_sample = setup.args.text("deviation") == "sample";
+            let divisor = match setup.args.text("deviation") {
+                "sample" => Divisor::CountLessOne,
+                _ => Divisor::Count,
+            };
             let sign = if setup.args.flag("negative") { -1.0 } else { 1.0 };
             LineAttack::boxed(setup, factor, move |honest| {
-                let divisor = honest.count() - usize::from(is_sample);
                 let (base, mut direction) = moments::mean_and_deviation(honest.rows(), divisor);
                 direction.iter_mut().for_each(|deviation| *deviation *= sign);
                 Ok(Line { base, direction })

@@ -1,4 +1,5 @@
 //! Small perturbation: the largest shift of the honest mean that the rule still lets through.
+use phalanx_robust::kernel::Divisor;
 use phalanx_robust::{Entry, Param, Rng, StateError, StateReader, StateWriter, Vectors};
 
 use crate::attack::{Attack, AttackError, AttackRule, Forgery, View};
@@ -61,7 +62,7 @@ struct SmallPerturbation {
 
 impl SmallPerturbation {
     fn line(&self, honest: Vectors<'_>) -> Line {
-        let (base, deviation) = moments::mean_and_deviation(honest.rows(), honest.count());
+        let (base, deviation) = moments::mean_and_deviation(honest.rows(), Divisor::Count);
         let mut direction = vec![if self.is_one { 0.0 } else { 1.0 }; base.len()];
         if self.is_one {
             let largest = (1..base.len())

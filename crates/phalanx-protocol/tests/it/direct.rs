@@ -8,8 +8,16 @@ use proptest::prelude::*;
 
 const DIM: usize = 2;
 
+/// Of seven nodes.
 fn config(quorum: usize) -> DirectConfig {
-    DirectConfig { quorum, timeout: 0, is_finite_required: true, dim: DIM, seat: Seat::Peer }
+    DirectConfig {
+        nodes: 7,
+        quorum,
+        timeout: 0,
+        is_finite_required: true,
+        dim: DIM,
+        seat: Seat::Peer,
+    }
 }
 
 fn vector(value: f32) -> Vector {
@@ -84,7 +92,7 @@ fn two_vectors_for_one_turn_are_proof_of_a_fault_and_the_same_one_twice_is_not()
 #[test]
 fn malformed_vectors_are_refused_and_not_waited_for() {
     let turn = Turn::new(0, 0);
-    let mut machine = Direct::new(NodeId(0), config(4));
+    let mut machine = Direct::new(NodeId(0), DirectConfig { nodes: 4, ..config(4) });
     share(&mut machine, turn, 0.0);
     let cases = [
         (1, Vector::new(vec![0.0; DIM + 1]), Rejection::WrongLength),
@@ -97,6 +105,32 @@ fn malformed_vectors_are_refused_and_not_waited_for() {
         assert!(last.contains(&Output::Reject { from: NodeId(from), reason }));
     }
     assert_eq!(senders(&last), Some(vec![0]), "all others were refused, so nobody is left");
+}
+
+#[test]
+fn refused_vectors_do_not_shrink_a_quorum_that_others_can_fill() {
+    let turn = Turn::new(0, 0);
+    let mut machine = Direct::new(NodeId(0), config(5));
+    share(&mut machine, turn, 0.0);
+    for from in [5, 6] {
+        let reason = Rejection::NotFinite;
+        let refused = deliver(&mut machine, from, turn, vector(f32::NAN));
+        assert_eq!(refused, vec![Output::Reject { from: NodeId(from), reason }]);
+    }
+    for from in [1, 2, 3] {
+        assert_eq!(senders(&deliver(&mut machine, from, turn, vector(1.0))), None);
+    }
+    assert_eq!(senders(&deliver(&mut machine, 4, turn, vector(1.0))), Some(vec![0, 1, 2, 3, 4]));
+    // Three that lie are more than the quorum allows for: nobody is left to wait for.
+    let turn = Turn::new(1, 0);
+    share(&mut machine, turn, 0.0);
+    for from in [4, 5, 6] {
+        deliver(&mut machine, from, turn, vector(f32::NAN));
+    }
+    for from in [1, 2] {
+        assert_eq!(senders(&deliver(&mut machine, from, turn, vector(1.0))), None);
+    }
+    assert_eq!(senders(&deliver(&mut machine, 3, turn, vector(1.0))), Some(vec![0, 1, 2, 3]));
 }
 
 #[test]
@@ -130,8 +164,9 @@ fn a_timeout_acts_on_what_came() {
 #[test]
 fn a_star_goes_down_in_even_phases_and_up_in_odd_ones() {
     let hub = NodeId(2);
-    let mut leaf = Direct::new(NodeId(0), DirectConfig { seat: Seat::Leaf { hub }, ..config(2) });
-    let mut server = Direct::new(hub, DirectConfig { seat: Seat::Hub, ..config(2) });
+    let mut leaf =
+        Direct::new(NodeId(0), DirectConfig { nodes: 2, seat: Seat::Leaf { hub }, ..config(2) });
+    let mut server = Direct::new(hub, DirectConfig { nodes: 2, seat: Seat::Hub, ..config(2) });
     let (down, up) = (Turn::new(0, 0), Turn::new(0, 1));
     assert!(share(&mut leaf, down, 0.0).is_empty(), "a leaf says nothing on the way down");
     assert_eq!(senders(&share(&mut server, down, 7.0)), Some(vec![2]));

@@ -198,6 +198,8 @@ fn no_other_node_hides_one_whose_score_is_not_a_number() {
 fn the_worst_node_is_the_one_with_the_greatest_loss_and_least_accuracy() {
     let score = Score::over("loss", &[1.0, 3.0, 2.0]);
     assert_eq!((score.worst, score.best, score.mean), (3.0, 1.0, 2.0));
+    let score = Score::over("excess", &[1.0, 3.0, 2.0]);
+    assert_eq!((score.worst, score.best), (3.0, 1.0), "excess of a loss over its least value");
     let score = Score::over("accuracy", &[1.0, 3.0, 2.0]);
     assert_eq!((score.worst, score.best), (1.0, 3.0));
     assert!(Score::over("accuracy", &[]).mean.is_nan());

@@ -1,6 +1,6 @@
 //! Who hears whom: quorums, reach, silence, loss, divergence.
 use phalanx_learn::Event;
-use phalanx_sim::{Checked, Checker, NoHonestRejection, Outcome, Reach, RoundsInOrder};
+use phalanx_sim::{Checked, Checker, Network, NoHonestRejection, Outcome, Reach, RoundsInOrder};
 
 use crate::toy::{Record, World};
 
@@ -29,6 +29,15 @@ fn every_node_acts_on_exactly_n_minus_f_vectors_its_own_among_them() {
     assert_eq!(outcome, Outcome::Finished);
     assert_eq!(record.collected().count(), 7 * 30);
     assert!(record.collected().all(|(node, from)| from.len() == 7 && from.contains(&node)));
+}
+
+#[test]
+fn refused_vectors_cost_nobody_a_vector_that_counts() {
+    let world = World { attack: Some("nan"), ..World::new(7, 2, "monna") };
+    let (outcome, record, _) = run(&world);
+    assert_eq!((outcome, record.failures()), (Outcome::Finished, vec![]));
+    assert_eq!(record.collected().count(), 5 * 30);
+    assert!(record.collected().all(|(node, from)| from.len() == 5 && from.contains(&node)));
 }
 
 #[test]
@@ -110,4 +119,16 @@ fn messages_are_counted_per_receiver() {
     assert_eq!(traffic.bytes, traffic.messages * (16 + 4 * 7));
     let evaluated = |event: &Event| matches!(event, Event::Evaluated { .. });
     assert_eq!(record.0.iter().filter(|(_, _, event)| evaluated(event)).count(), 5 * 4);
+}
+
+#[test]
+fn a_hub_whom_nobody_answers_in_time_fails_and_says_so() {
+    // Slower than the timeout, so that not one vector is there when it passes.
+    let network = Network { delay: (5, 50), compute: (100, 120), loss: 0.0 };
+    for is_opaque in [false, true] {
+        let world = World::new(5, 1, "distributed-sgd");
+        let (_, record, _) = run(&World { timeout: 60, network, is_opaque, ..world });
+        let failures = record.failures();
+        assert!(failures.contains(&"no vectors: at least one is needed"), "{failures:?}");
+    }
 }

@@ -165,6 +165,7 @@ impl World {
             let setup = Setup { args: &args, rule, init, role, collected };
             let algorithm = (entry.build.build)(setup).unwrap();
             let config = DirectConfig {
+                nodes: self.n,
                 quorum: collected,
                 timeout: self.timeout,
                 is_finite_required: self.is_finite_required,

@@ -77,7 +77,8 @@ impl Aggregate {
         let mut matrix = matrix_file::read(&input, self.tensor.as_deref())?;
         note_conversion(printer, &matrix);
         let (count, dim) = (matrix.count(), matrix.dim());
-        let population = population(count, self.f, &rule)?;
+        let population = population(count, self.f)?;
+        rule.build(population)?;
         check_own(self.own, count)?;
         let names = matrix.names.take();
         let (own, is_explained) = (self.own, self.explain);
@@ -143,21 +144,9 @@ pub(super) fn to_stdout(printer: &mut Printer, rows: &[&[f32]]) -> Result<(), Pr
     Ok(())
 }
 
-/// So many vectors of which `f` may be Byzantine, if the rule can tolerate that.
-pub(super) fn population(
-    count: usize,
-    f: usize,
-    rule: &Chosen<Rule>,
-) -> Result<Population, Problem> {
-    let population = Population::new(count, f).and_then(|population| {
-        population.require(rule.entry.build.bound)?;
-        Ok(population)
-    });
-    population.map_err(|error| {
-        let problem = Problem::new(format!("rule `{}`: {error}", rule.entry.name));
-        let hint = format!("`phalanx explain rule/{}` shows its bound", rule.entry.name);
-        problem.at(format!("-f {f}")).hint(hint)
-    })
+/// So many vectors of which `f` may be Byzantine.
+pub(super) fn population(count: usize, f: usize) -> Result<Population, Problem> {
+    Population::new(count, f).map_err(|error| Problem::new(error.to_string()).at(format!("-f {f}")))
 }
 
 fn check_own(own: Option<usize>, count: usize) -> Result<(), Problem> {

@@ -129,11 +129,12 @@ impl Attack {
         honest: Vectors<'_>,
     ) -> Result<Forgery, Problem> {
         let name = attack.entry.name;
-        let (n, f) = (honest.count() + self.byzantine, self.f.unwrap_or(self.byzantine));
-        if self.byzantine == 0 || self.byzantine as u64 > ROWS_MAX {
-            let message = format!("`{}` Byzantine nodes, outside 1 to {ROWS_MAX}", self.byzantine);
+        let most = (ROWS_MAX as usize).saturating_sub(honest.count());
+        if !(1..=most).contains(&self.byzantine) {
+            let message = format!("`{}` Byzantine nodes, outside 1 to {most}", self.byzantine);
             return Err(Problem::new(message).at("--byzantine"));
         }
+        let (n, f) = (honest.count() + self.byzantine, self.f.unwrap_or(self.byzantine));
         let is_queried = Arc::new(AtomicBool::new(false));
         let (declared, defence) = self.defence(rule, (n, f), &is_queried)?;
         let (byzantine, args) = (self.byzantine, &attack.args);
@@ -169,18 +170,15 @@ impl Attack {
         (n, f): (usize, usize),
         is_queried: &Arc<AtomicBool>,
     ) -> Result<(Population, Defence), Problem> {
-        let mixings = self.mixes.choose()?;
+        let (mixings, population) = (self.mixes.choose()?, population(n, f)?);
         let Some(rule) = rule else {
             if !mixings.is_empty() {
                 let problem = Problem::new("mixings without a rule").at("--mix");
                 return Err(problem.hint("`--rule NAME` names the rule that follows them"));
             }
-            let population = Population::new(n, f)
-                .map_err(|error| Problem::new(error.to_string()).at(format!("-f {f}")))?;
             let rule: Box<dyn Aggregator> = Box::new(Unnamed(Arc::clone(is_queried)));
             return Ok((population, Defence { rule, is_self_centred: false }));
         };
-        let population = population(n, f, rule)?;
         let is_self_centred = rule.entry.build.is_self_centred;
         let mut built = rule.build(population)?;
         if !mixings.is_empty() {

@@ -58,7 +58,11 @@ impl<B> Chosen<B> {
         let (kind, name) = (kind.word(), self.entry.name);
         built.map_err(|error| {
             let problem = Problem::new(format!("{kind} `{name}` cannot be built: {error}"));
-            problem.hint(format!("`phalanx explain {kind}/{name}` shows what it needs"))
+            let place = match error {
+                BuildError::Population(_) => "-f".into(),
+                _ => format!("--{}", if kind == "mixing" { "mix" } else { kind }),
+            };
+            problem.at(place).hint(format!("`phalanx explain {kind}/{name}` shows what it needs"))
         })
     }
 }

@@ -1,7 +1,7 @@
 //! What became of each vector: dropped, clipped, weighted or used, and how far it lies.
 use phalanx_robust::kernel::order::Statistic;
 use phalanx_robust::mixing::MixingRule;
-use phalanx_robust::{AggregateError, Aggregator, Geometry, Pairs, Rule, Vectors, kernel};
+use phalanx_robust::{AggregateError, Aggregator, Geometry, Rule, Vectors, kernel};
 use rayon::prelude::*;
 use serde_json::json;
 
@@ -87,11 +87,13 @@ impl Explanation {
         let statistic = rule.statistic(vectors.count());
         let parts = match (rule.geometric(), statistic) {
             (Some(rule), _) => {
-                let (mut geometry, needs) = (Geometry::default(), rule.needs());
-                geometry.compute(vectors, needs);
-                if needs.pairs == Pairs::None && !needs.has_norms {
-                    let bad = placed.iter().enumerate().filter(|(_, row)| row.not_finite > 0);
-                    bad.for_each(|(i, _)| geometry.mark_not_finite(i));
+                let mut geometry = Geometry::default();
+                geometry.compute(vectors, rule.needs());
+                for (i, row) in placed.iter().enumerate() {
+                    match row.not_finite {
+                        0 => geometry.mark_finite(i),
+                        _ => geometry.mark_not_finite(i),
+                    }
                 }
                 let mut weights = vec![0.0; vectors.count()];
                 rule.weights(&geometry, vectors.own_index(), &mut weights)?;
@@ -269,7 +271,10 @@ fn short(value: f64) -> String {
 impl MixingEffect {
     /// Compares rows before and after.
     pub fn new(mixing: &Chosen<MixingRule>, before: &[&[f32]], after: &[&[f32]]) -> Self {
-        let norm = |row: &[f32]| kernel::dot(row, row).sqrt();
+        let norm = |row: &[f32]| {
+            let norm = kernel::dot(row, row).sqrt();
+            if norm.is_nan() { f64::INFINITY } else { norm }
+        };
         let moves = |(from, to): (&&[f32], &&[f32])| {
             [norm(from), norm(to), kernel::squared_distance(from, to).sqrt()]
         };

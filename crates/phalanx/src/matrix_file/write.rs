@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::matrix_file::{Format, npy};
+use crate::matrix_file::{Format, is_stream, npy};
 use crate::problem::Problem;
 
 /// Where vectors go and how; checked before anything is computed.
@@ -22,6 +22,9 @@ impl Writer {
     /// A [`Problem`] about the path.
     pub fn new(path: &Path, input: &Path) -> Result<Self, Problem> {
         let format = Format::of(path)?;
+        if is_stream(path) {
+            return Ok(Self { path: path.into(), format });
+        }
         let same = |path: &Path| fs::canonicalize(path).ok();
         if same(path).is_some_and(|path| Some(path) == same(input)) {
             let problem = Problem::new("the output would replace the input").at(path.display());
@@ -38,11 +41,6 @@ impl Writer {
         Ok(Self { path: path.into(), format })
     }
 
-    /// The file's name.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Writes rows of equal length under the name `tensor`; without `is_matrix` the only row as
     /// one vector.
     ///
@@ -57,14 +55,16 @@ impl Writer {
             let written = write(&mut out, self.format, rows, (tensor, is_matrix));
             return written.and_then(|()| out.flush()).map_err(cannot);
         }
-        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        let beside = self.path.with_file_name(format!(".{name}.part"));
+        // Where a link leads, so that the link stays.
+        let place = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
+        let name = place.file_name().unwrap_or_default().to_string_lossy();
+        let beside = place.with_file_name(format!(".{name}.part"));
         let written = File::create(&beside).and_then(|file| {
             let mut out = BufWriter::with_capacity(1 << 18, file);
             write(&mut out, self.format, rows, (tensor, is_matrix))?;
             out.into_inner()?.sync_all()
         });
-        written.and_then(|()| fs::rename(&beside, &self.path)).map_err(|error| {
+        written.and_then(|()| fs::rename(&beside, &place)).map_err(|error| {
             let _ = fs::remove_file(&beside);
             cannot(error)
         })

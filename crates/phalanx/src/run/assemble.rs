@@ -112,6 +112,7 @@ fn node(run: &Run, id: NodeId, task: Box<dyn Task>) -> Result<Node<Direct>, Asse
     let algorithm =
         (entry.build.build)(setup).map_err(|s| AssembleError::Build { name, source: s })?;
     let config = DirectConfig {
+        nodes: run.population.n(),
         quorum: run.collected,
         timeout: nanoseconds(run.exchange.timeout_ms),
         is_finite_required: run.exchange.is_finite_required,

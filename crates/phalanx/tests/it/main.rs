@@ -1,8 +1,11 @@
 //! The experiment files, the command and the run folder, as a person meets them.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+mod aggregate;
+mod attack;
 mod bad_input;
 mod experiments;
 mod folder;
 mod help;
+mod matrix_files;
 mod overrides;
 mod program;
