@@ -24,23 +24,23 @@ pub const ENTRY: Entry<MixingRule> = Entry {
                   vectors, of which at most f are not honest",
         cost: "O(n d)",
         build: |args, _| {
-            Ok(Box::new(Bucketing {
-                size: args.integer("size"),
-                rng: Rng::stream(args.integer("seed") as u64, u64::MAX, "bucketing"),
-                order: Vec::new(),
-            }))
+            Ok(Box::new(Bucketing::new(args.integer("size"), args.integer("seed") as u64)))
         },
     },
 };
 
 #[derive(Debug)]
-struct Bucketing {
+pub(crate) struct Bucketing {
     size: usize,
     rng: Rng,
     order: Vec<usize>,
 }
 
 impl Bucketing {
+    pub(crate) fn new(size: usize, seed: u64) -> Self {
+        Self { size, rng: Rng::stream(seed, u64::MAX, "bucketing"), order: Vec::new() }
+    }
+
     /// The next permutation, each bucket in ascending order: what a bucket sums to must not
     /// depend on the permutation, only on the set.
     fn draw(&mut self, count: usize) {

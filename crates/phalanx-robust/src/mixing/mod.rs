@@ -9,7 +9,7 @@ use crate::state::{StateError, StateReader, StateWriter};
 use crate::vectors::Vectors;
 
 mod arc;
-mod bucketing;
+pub(crate) mod bucketing;
 mod composition;
 mod nearest_neighbor_mixing;
 mod static_clipping;

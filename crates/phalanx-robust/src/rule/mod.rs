@@ -7,49 +7,67 @@ use crate::registry::Entry;
 use crate::state::{StateError, StateReader, StateWriter};
 use crate::vectors::{ShapeError, Vectors};
 
+mod aksel;
 mod average;
 mod bulyan;
 mod caf;
 mod centered_clipping;
+mod clipped_gossip;
+mod clipped_sum;
 mod comparative_gradient_elimination;
 mod coordinate_wise;
 mod coordinate_wise_median;
 mod dnc;
 mod fltrust;
 mod geometric_median;
+mod gossip;
+mod iterative_outlier_scissor;
 mod krum;
 mod meamed;
+mod median_of_means;
 mod medoid;
 mod minimum_diameter_averaging;
+mod minimum_variance_averaging;
 mod multi_krum;
 mod nearest_neighbor_averaging;
 mod phocas;
+mod pseudo_krum;
 mod self_centered_clipping;
+mod subset_search;
 mod trimmed_mean;
 mod trimmed_midpoint;
+mod trimmed_sum;
 mod vertex_cover;
 
 /// Every rule that an experiment file can name.
 pub const RULES: &[Entry<Rule>] = &[
+    aksel::ENTRY,
     average::ENTRY,
     bulyan::ENTRY,
     caf::ENTRY,
     centered_clipping::ENTRY,
+    clipped_gossip::ENTRY,
+    clipped_sum::ENTRY,
     comparative_gradient_elimination::ENTRY,
     coordinate_wise_median::ENTRY,
     dnc::ENTRY,
     fltrust::ENTRY,
     geometric_median::ENTRY,
+    iterative_outlier_scissor::ENTRY,
     krum::ENTRY,
     meamed::ENTRY,
+    median_of_means::ENTRY,
     medoid::ENTRY,
     minimum_diameter_averaging::ENTRY,
+    minimum_variance_averaging::ENTRY,
     multi_krum::ENTRY,
     nearest_neighbor_averaging::ENTRY,
     phocas::ENTRY,
+    pseudo_krum::ENTRY,
     self_centered_clipping::ENTRY,
     trimmed_mean::ENTRY,
     trimmed_midpoint::ENTRY,
+    trimmed_sum::ENTRY,
 ];
 
 /// Why vectors could not be aggregated.

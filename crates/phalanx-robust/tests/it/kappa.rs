@@ -5,11 +5,12 @@ use crate::inputs::{Subject, family, gaussian, mixing};
 
 type Kappa = fn(f64, f64) -> f64;
 
-/// Coefficients that the rules document, as functions of n and f. All are recalled from
-/// Allouah et al., Fixing by Mixing, AISTATS 2023; the test is what confirms them here.
+/// Coefficients that the rules document, as functions of n and f. Those not derived are recalled
+/// from Allouah et al., Fixing by Mixing, AISTATS 2023; the test is what confirms them here.
 const KAPPAS: &[(&str, Kappa)] = &[
     ("coordinate-wise-median", |n, f| 4.0 * (1.0 + f / (n - 2.0 * f)).powi(2)),
     ("krum", |n, f| 6.0 * (1.0 + f / (n - 2.0 * f))),
+    ("minimum-variance-averaging", |n, f| 4.0 * f / (n - 2.0 * f)),
     ("trimmed-mean", |n, f| 6.0 * f / (n - 2.0 * f) * (1.0 + f / (n - 2.0 * f))),
 ];
 

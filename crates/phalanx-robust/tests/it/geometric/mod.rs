@@ -3,6 +3,7 @@ mod breakdown;
 mod chain;
 mod clipping;
 mod examples;
+mod gossip;
 mod median;
 mod reduction;
 mod subsets;
