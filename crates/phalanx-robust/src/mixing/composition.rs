@@ -86,10 +86,13 @@ pub(super) struct Composition {
     mixed: Geometry,
     difference: Vec<(usize, f64)>,
     weights: Vec<f64>,
+    is_mixed: bool,
+    has_norms: bool,
 }
 
 impl Composition {
-    pub(super) fn start(&mut self, inputs: usize) {
+    pub(super) fn start(&mut self, inputs: usize, has_norms: bool) {
+        (self.is_mixed, self.has_norms) = (false, has_norms);
         self.total.identity(inputs);
     }
 
@@ -99,21 +102,20 @@ impl Composition {
         mixing: &mut dyn GeometricMixing,
         geometry: &Geometry,
         own: Option<usize>,
-        is_first: bool,
-        has_norms: bool,
     ) -> Result<(), AggregateError> {
-        let current = if is_first { geometry } else { &self.mixed };
+        let current = if self.is_mixed { &self.mixed } else { geometry };
         mixing.mixtures(current, own, &mut self.step)?;
         self.total.followed_by(&self.step, &mut self.next);
         std::mem::swap(&mut self.total, &mut self.next);
-        self.measure(geometry, has_norms);
+        self.is_mixed = true;
+        self.measure(geometry);
         Ok(())
     }
 
     /// The geometry of the mixtures from that of the inputs: with `c = W_a − W_b`, which sums
     /// to 0, `‖y_a − y_b‖² = −½ Σ c_i c_j ‖x_i − x_j‖²`. Inputs that both mixtures share cancel
     /// exactly, however far they lie.
-    fn measure(&mut self, geometry: &Geometry, has_norms: bool) {
+    fn measure(&mut self, geometry: &Geometry) {
         let count = self.total.count();
         self.mixed.reset(count);
         for a in 0..count {
@@ -137,7 +139,7 @@ impl Composition {
                 let squared = -spread(geometry, &self.difference);
                 self.mixed.set_squared_distance((a, b), squared.max(0.0));
             }
-            if has_norms {
+            if self.has_norms {
                 self.difference.clear();
                 let terms = row.iter().copied().enumerate().filter(|(_, weight)| *weight != 0.0);
                 self.difference.extend(terms);

@@ -193,12 +193,11 @@ impl GeometricRule for Chain {
         mut own: Option<usize>,
         weights: &mut [f64],
     ) -> Result<(), AggregateError> {
-        let has_norms = self.rule_needs.has_norms;
-        self.composition.start(geometry.count());
-        for (index, mixing) in self.mixings.iter_mut().enumerate() {
+        self.composition.start(geometry.count(), self.rule_needs.has_norms);
+        for mixing in &mut self.mixings {
             let keeps_own = mixing.keeps_own();
             let mixing = mixing.geometric().expect("asked when the chain was made");
-            self.composition.mix(mixing, geometry, own, index == 0, has_norms)?;
+            self.composition.mix(mixing, geometry, own)?;
             own = own.filter(|_| keeps_own);
         }
         let rule = self.rule.geometric().expect("asked when the chain was made");

@@ -6,7 +6,7 @@ use crate::kernel::order::{Columns, Statistic};
 use crate::population::{Bound, Population};
 use crate::recycle::recycle;
 use crate::registry::Entry;
-use crate::rule::{AggregateError, Aggregator, Rule, check_output};
+use crate::rule::{AggregateError, Aggregator, Certificate, Example, Label, Rule, check_output};
 use crate::selection;
 use crate::vectors::Vectors;
 
@@ -24,6 +24,16 @@ pub const ENTRY: Entry<Rule> = Entry {
         guarantee: "derived: no row is kept that is farther from the median than every honest \
                     one; no κ stated",
         cost: "O(n d log n)",
+        certificate: Certificate {
+            kappa: None,
+            label: Label::Derived,
+            breakdown: Some(Bound::MAJORITY),
+        },
+        example: Example {
+            rows: &[&[0.0], &[1.0], &[2.0], &[4.0], &[100.0]],
+            f: 1,
+            result: &[1.0],
+        },
         bound: Bound::MAJORITY,
         is_self_centred: false,
         build: |args, population| {

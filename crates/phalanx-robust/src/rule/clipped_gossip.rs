@@ -3,22 +3,33 @@ use crate::geometry::{Geometric, GeometricRule, Geometry, Needs, Pairs};
 use crate::population::Bound;
 use crate::registry::Entry;
 use crate::rule::gossip::{Neighbours, clipped, step};
-use crate::rule::{AggregateError, Rule};
+use crate::rule::{AggregateError, Certificate, Example, Label, Rule};
 
 /// The registry entry.
 pub const ENTRY: Entry<Rule> = Entry {
     name: "clipped-gossip",
-    summary: "own vector plus weighted differences from the neighbours, clipped at an estimated radius",
+    summary: "own vector plus weighted differences, clipped at a radius found from the \
+              neighbours",
     source: "He, Karimireddy, Jaggi, Byzantine-Robust Decentralized Learning via \
              ClippedGossip, 2022 (recalled); the radius as in the code of Gaucher et al.",
     params: &[],
     build: Rule {
-        formula: "x + Σ w_j clip_τ(x_j − x), τ² = (1/b) Σ w_j ‖x_j − x‖² over the nearest neighbours \
-                  whose weight leaves out at least b; w_j edge weights that sum to 1, equal unless given; b the weight of the f heaviest \
-                  neighbours",
-        guarantee: "derived: f Byzantine neighbours move the result by at most b τ, and only honest \
-                    distances can enlarge τ",
+        formula: "x + Σ w_j clip_τ(x_j − x), τ² = (1/b) Σ w_j ‖x_j − x‖² over the nearest \
+                  neighbours whose weight leaves out at least b; w_j edge weights that sum to \
+                  1, equal unless given; b the weight of the f heaviest neighbours",
+        guarantee: "derived: f Byzantine neighbours move the result by at most b τ, and only \
+                    honest distances can enlarge τ",
         cost: "O(n d + n log n)",
+        certificate: Certificate {
+            kappa: None,
+            label: Label::Derived,
+            breakdown: Some(Bound::MAJORITY),
+        },
+        example: Example {
+            rows: &[&[0.0], &[1.0], &[2.0], &[4.0], &[100.0]],
+            f: 1,
+            result: &[2.3165152],
+        },
         bound: Bound::MAJORITY,
         is_self_centred: true,
         build: |_, population| {

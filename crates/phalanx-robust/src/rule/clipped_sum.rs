@@ -3,7 +3,7 @@ use crate::geometry::{Geometric, GeometricRule, Geometry, Needs, Pairs};
 use crate::population::Bound;
 use crate::registry::Entry;
 use crate::rule::gossip::{Neighbours, clipped, step};
-use crate::rule::{AggregateError, Rule};
+use crate::rule::{AggregateError, Certificate, Example, Label, Rule};
 
 /// The registry entry.
 pub const ENTRY: Entry<Rule> = Entry {
@@ -13,12 +13,22 @@ pub const ENTRY: Entry<Rule> = Entry {
              Byzantine Robust Gossip, 2024 (recalled); the code of the same authors",
     params: &[],
     build: Rule {
-        formula: "x + Σ w_j clip_τ(x_j − x), τ the largest ‖x_j − x‖ such that neighbours at least \
-                  that far weigh 2b or more; w_j edge weights that sum to 1, equal unless given; b the weight of the f heaviest \
-                  neighbours",
-        guarantee: "derived: τ is at most some honest neighbour's distance, and f Byzantine neighbours \
-                    move the result by at most b τ",
+        formula: "x + Σ w_j clip_τ(x_j − x), τ the largest ‖x_j − x‖ such that neighbours at \
+                  least that far weigh 2b or more; w_j edge weights that sum to 1, equal unless \
+                  given; b the weight of the f heaviest neighbours",
+        guarantee: "derived: τ is at most some honest neighbour's distance, and f Byzantine \
+                    neighbours move the result by at most b τ",
         cost: "O(n d + n log n)",
+        certificate: Certificate {
+            kappa: None,
+            label: Label::Derived,
+            breakdown: Some(Bound::MAJORITY),
+        },
+        example: Example {
+            rows: &[&[0.0], &[1.0], &[2.0], &[4.0], &[100.0]],
+            f: 1,
+            result: &[2.2],
+        },
         bound: Bound::MAJORITY,
         is_self_centred: true,
         build: |_, population| {

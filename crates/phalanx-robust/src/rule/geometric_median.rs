@@ -4,7 +4,7 @@ use crate::geometry::{Geometric, GeometricRule, Geometry, Gram, Needs, Pairs};
 use crate::population::{Bound, Population};
 use crate::registry::Entry;
 use crate::rule::medoid::medoid;
-use crate::rule::{AggregateError, Rule};
+use crate::rule::{AggregateError, Certificate, Example, Label, Rule};
 use crate::selection::{self, ExcessSums};
 
 /// The registry entry.
@@ -27,6 +27,12 @@ pub const ENTRY: Entry<Rule> = Entry {
         guarantee: "recalled: the exact median has the coefficient 4(1 + f/(n − 2f))²; the \
                     fixed-iteration form from the origin only approaches it",
         cost: "O(n² d) for the distances, O(n²) an iteration",
+        certificate: Certificate { kappa: None, label: Label::Recalled, breakdown: None },
+        example: Example {
+            rows: &[&[0.0], &[1.0], &[2.0], &[4.0], &[100.0]],
+            f: 1,
+            result: &[1.1432135],
+        },
         bound: Bound::MAJORITY,
         is_self_centred: false,
         build: |args, population| {

@@ -3,7 +3,7 @@ use crate::geometry::{Geometric, GeometricRule, Geometry, Gram, Needs, Pairs};
 use crate::population::Bound;
 use crate::registry::Entry;
 use crate::rule::gossip::Neighbours;
-use crate::rule::{AggregateError, Rule};
+use crate::rule::{AggregateError, Certificate, Example, Label, Rule};
 
 /// The registry entry.
 pub const ENTRY: Entry<Rule> = Entry {
@@ -18,6 +18,12 @@ pub const ENTRY: Entry<Rule> = Entry {
                   weights, equal unless given",
         guarantee: "none stated here",
         cost: "O(n² d), then O(f n²)",
+        certificate: Certificate { kappa: None, label: Label::None, breakdown: None },
+        example: Example {
+            rows: &[&[0.0], &[1.0], &[2.0], &[4.0], &[100.0]],
+            f: 1,
+            result: &[1.75],
+        },
         bound: Bound { times_f: 3, plus: 1 },
         is_self_centred: true,
         build: |_, population| {

@@ -6,7 +6,7 @@ use crate::mixing::bucketing::Bucketing;
 use crate::population::{Bound, Population};
 use crate::registry::Entry;
 use crate::rule::geometric_median::GeometricMedian;
-use crate::rule::{AggregateError, Aggregator, BuildError, Rule};
+use crate::rule::{AggregateError, Aggregator, BuildError, Certificate, Example, Label, Rule};
 use crate::state::{StateError, StateReader, StateWriter};
 
 /// The registry entry.
@@ -20,11 +20,21 @@ pub const ENTRY: Entry<Rule> = Entry {
         Param::integer("seed", (0, i64::MAX), 0).about("seed of the permutations"),
     ],
     build: Rule {
-        formula: "smoothed geometric median, to a tolerance of 1e-6, of the means of ⌈n/s⌉ buckets of s \
-                  vectors from a permutation drawn in every call",
+        formula: "smoothed geometric median, to a tolerance of 1e-6, of the means of ⌈n/s⌉ \
+                  buckets of s vectors from a permutation drawn in every call",
         guarantee: "derived: at most f of the ⌈n/s⌉ > 2f means are not honest, and less than \
                     half of the points cannot move the exact median without bound",
         cost: "O(n² d), then O(n²) an iteration",
+        certificate: Certificate {
+            kappa: None,
+            label: Label::Derived,
+            breakdown: Some(Bound { times_f: 4, plus: 1 }),
+        },
+        example: Example {
+            rows: &[&[0.0], &[1.0], &[2.0], &[4.0], &[100.0]],
+            f: 1,
+            result: &[1.0],
+        },
         bound: Bound { times_f: 4, plus: 1 },
         is_self_centred: false,
         build: |args, population| {

@@ -3,7 +3,7 @@ use crate::geometry::{Geometric, GeometricRule, Geometry, Needs, Pairs};
 use crate::population::{Bound, Population};
 use crate::registry::Entry;
 use crate::rule::subset_search::{OutOfSteps, SubsetSearch};
-use crate::rule::{AggregateError, Rule};
+use crate::rule::{AggregateError, Certificate, Example, Label, Rule};
 
 /// The registry entry.
 pub const ENTRY: Entry<Rule> = Entry {
@@ -18,6 +18,16 @@ pub const ENTRY: Entry<Rule> = Entry {
         guarantee: "derived: κ = 4f/(n − 2f), since the means of two sets of n − f rows that \
                     share n − 2f and vary no more than V differ by at most 2 √(V f/(n − 2f))",
         cost: "O(n² d), then at most 5·10⁶ steps of O(n) of a search",
+        certificate: Certificate {
+            kappa: Some(|n, f| 4.0 * f / (n - 2.0 * f)),
+            label: Label::Derived,
+            breakdown: Some(Bound::MAJORITY),
+        },
+        example: Example {
+            rows: &[&[0.0], &[1.0], &[2.0], &[4.0], &[100.0]],
+            f: 1,
+            result: &[1.75],
+        },
         bound: Bound::MAJORITY,
         is_self_centred: false,
         build: |_, population| {

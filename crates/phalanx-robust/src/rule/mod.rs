@@ -175,6 +175,53 @@ pub trait Aggregator: Send {
 /// Builds a rule for `n` vectors of which `f` may be Byzantine.
 pub type BuildRule = fn(&Args, Population) -> Result<Box<dyn Aggregator>, BuildError>;
 
+/// Where a statement about a rule comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Label {
+    /// stated and proven in the source
+    Proven,
+    /// recalled from the source and not looked up; the tests search for a counterexample
+    Recalled,
+    /// derived for this library
+    Derived,
+    /// nothing is stated
+    None,
+}
+
+impl Label {
+    /// One word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Proven => "proven",
+            Self::Recalled => "recalled",
+            Self::Derived => "derived",
+            Self::None => "none",
+        }
+    }
+}
+
+/// What is promised with default parameters, as data.
+#[derive(Debug, Clone, Copy)]
+pub struct Certificate {
+    /// κ(n, f) of `‖R(x) − x̄_S‖² ≤ κ/|S| · Σ_S ‖x_i − x̄_S‖²` for every S of n − f vectors
+    pub kappa: Option<fn(f64, f64) -> f64>,
+    /// where the statement comes from
+    pub label: Label,
+    /// populations in which f arbitrary vectors cannot carry the result away from the honest ones
+    pub breakdown: Option<Bound>,
+}
+
+/// A worked example, checked by the tests; vector 0 is the own one.
+#[derive(Debug, Clone, Copy)]
+pub struct Example {
+    /// the vectors
+    pub rows: &'static [&'static [f32]],
+    /// tolerated Byzantine vectors
+    pub f: usize,
+    /// what the rule makes of them with default parameters
+    pub result: &'static [f32],
+}
+
 /// What is known of a rule besides name and parameters.
 #[derive(Debug, Clone, Copy)]
 pub struct Rule {
@@ -184,6 +231,10 @@ pub struct Rule {
     pub guarantee: &'static str,
     /// cost in n, d, f
     pub cost: &'static str,
+    /// the guarantee as data
+    pub certificate: Certificate,
+    /// a few vectors and what becomes of them
+    pub example: Example,
     /// admissible n and f, where n is the number of vectors given to the rule
     pub bound: Bound,
     /// whether the result is centred at the own vector

@@ -4,7 +4,7 @@ use crate::geometry::{Geometric, GeometricRule, Geometry, Needs, Pairs};
 use crate::population::{Bound, Population};
 use crate::random::Rng;
 use crate::registry::Entry;
-use crate::rule::{AggregateError, Rule};
+use crate::rule::{AggregateError, Certificate, Example, Label, Rule};
 use crate::state::{StateError, StateReader, StateWriter};
 
 /// The registry entry.
@@ -25,6 +25,12 @@ pub const ENTRY: Entry<Rule> = Entry {
         guarantee: "none: an honest vector's score may include f far vectors, a Byzantine one's \
                     may not",
         cost: "O(n² d), then O(r f n) for r repetitions",
+        certificate: Certificate { kappa: None, label: Label::None, breakdown: None },
+        example: Example {
+            rows: &[&[0.0], &[1.0], &[2.0], &[4.0], &[100.0]],
+            f: 1,
+            result: &[2.0],
+        },
         bound: Bound::MAJORITY,
         is_self_centred: false,
         build: |args, population| {

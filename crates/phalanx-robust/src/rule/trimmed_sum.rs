@@ -3,7 +3,7 @@ use crate::geometry::{Geometric, GeometricRule, Geometry, Needs, Pairs};
 use crate::population::Bound;
 use crate::registry::Entry;
 use crate::rule::gossip::Neighbours;
-use crate::rule::{AggregateError, Rule};
+use crate::rule::{AggregateError, Certificate, Example, Label, Rule};
 
 /// The registry entry.
 pub const ENTRY: Entry<Rule> = Entry {
@@ -13,12 +13,22 @@ pub const ENTRY: Entry<Rule> = Entry {
              Byzantine Robust Gossip, 2024 (recalled); the code of the same authors",
     params: &[],
     build: Rule {
-        formula: "x + Σ w_j s_j (x_j − x), s_j = 0 for the farthest neighbours of weight b, where \
-                  the last may count in part, and 1 for the others; w_j edge weights that sum to 1, equal unless given; b the weight of the f heaviest \
-                  neighbours",
+        formula: "x + Σ w_j s_j (x_j − x), s_j = 0 for the farthest neighbours of weight b, \
+                  where the last may count in part, and 1 for the others; w_j edge weights that \
+                  sum to 1, equal unless given; b the weight of the f heaviest neighbours",
         guarantee: "derived: no neighbour counts that is farther than every honest one; with equal \
                     weights nearest-neighbour averaging with f/n of the own vector added",
         cost: "O(n d + n log n)",
+        certificate: Certificate {
+            kappa: None,
+            label: Label::Derived,
+            breakdown: Some(Bound::MAJORITY),
+        },
+        example: Example {
+            rows: &[&[0.0], &[1.0], &[2.0], &[4.0], &[100.0]],
+            f: 1,
+            result: &[1.4],
+        },
         bound: Bound::MAJORITY,
         is_self_centred: true,
         build: |_, population| {
