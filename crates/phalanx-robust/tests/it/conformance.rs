@@ -58,6 +58,7 @@ const EXCEPTIONS: &[(&str, Promise, &str)] = &[
 const RARE: &[(&str, Promise, &str)] = &[
     ("caf", Promise::Permutation, "near equals beside far larger values are told by rounding"),
     ("krum", Promise::Permutation, "two mutual nearest rows tie; the lower index wins"),
+    ("minimum-variance-averaging", Promise::Permutation, "equal variances: least indices win"),
     ("medoid", Promise::Permutation, "two rows alone tie; the lower index wins"),
 ];
 
