@@ -82,7 +82,9 @@ fn pages(ask: &dyn Fn(&[&str]) -> Outcome<String>) -> Outcome<Pages> {
     for (list, word, title) in KINDS {
         let listed = ask(&["list", list])?;
         let mut page = format!("{ORIGIN}\n# {title}\n");
-        for name in listed.lines().filter_map(|line| line.split_whitespace().next()) {
+        // A summary that is broken over lines is indented.
+        let entries = listed.lines().filter(|line| !line.starts_with(' '));
+        for name in entries.filter_map(|line| line.split_whitespace().next()) {
             let said = ask(&["explain", &format!("{word}/{name}")])?;
             page.push_str(&format!("\n## `{name}`\n\n{}", block(&said)));
         }
@@ -122,7 +124,7 @@ mod tests {
         let ask = |words: &[&str]| {
             Ok(match words {
                 ["--help"] => HELP.to_string(),
-                ["list", "rules"] => "krum  picks one\naverage  the mean\n".into(),
+                ["list", "rules"] => "krum     picks\n         one\naverage  the mean\n".into(),
                 ["list", _] => String::new(),
                 other => format!("on {}  \n\n", other.join(" ")),
             })
@@ -132,6 +134,7 @@ mod tests {
         assert!(pages["commands.md"].contains("## `phalanx run`\n\n```text\non run --help\n```\n"));
         let rules = "# Aggregation rules\n\n## `krum`\n\n```text\non explain rule/krum\n```\n";
         assert!(pages["rules.md"].contains(rules), "{}", pages["rules.md"]);
+        assert!(!pages["rules.md"].contains("rule/one"), "{}", pages["rules.md"]);
     }
 
     #[test]
