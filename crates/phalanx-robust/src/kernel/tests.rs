@@ -203,28 +203,6 @@ fn a_pair_does_not_depend_on_the_other_pairs() {
 }
 
 #[test]
-#[ignore = "a measurement: cargo test --release -p phalanx-robust --lib -- --ignored --nocapture"]
-#[expect(clippy::disallowed_methods, reason = "it measures, and decides nothing")]
-fn time_of_both_precisions() {
-    for (count, dim) in [(25, 1_000_000), (100, 10_000), (100, 100_000), (10, 100_000)] {
-        let rows = family(0, count, dim);
-        let rows = views(&rows);
-        let vectors = Vectors::new(&rows).unwrap();
-        let mut geometry = Geometry::default();
-        let mut best = [f64::INFINITY; 2];
-        for _ in 0..15 {
-            for (pairs, best) in [Pairs::All, Pairs::Exact].into_iter().zip(&mut best) {
-                let start = std::time::Instant::now();
-                geometry.compute(vectors, Needs { pairs, has_norms: false });
-                *best = best.min(start.elapsed().as_secs_f64() * 1e3);
-            }
-        }
-        let [single, double] = best;
-        println!("{count} x {dim}: single {single:.3} ms, double {double:.3} ms");
-    }
-}
-
-#[test]
 fn every_path_gives_the_same_combinations() {
     for (kind, count, dim) in shapes() {
         let rows = family(kind, count, dim);
