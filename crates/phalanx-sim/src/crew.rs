@@ -133,15 +133,14 @@ fn absorb_together(members: &mut [Member]) {
     }
     let mut pool = Pool::default();
     let places: Vec<Vec<usize>> = collections.iter().map(|(_, c)| pool.add(c)).collect();
-    let geometries = geometries(members, &collections, &places, &pool.rows);
+    let known = Known::compute(members, &collections, &places, &pool.rows);
     let mut condensed: Vec<Condensed> = Vec::new();
-    for (((index, collected), places), geometry) in collections.iter().zip(&places).zip(&geometries)
-    {
+    for (at, ((index, collected), places)) in collections.iter().zip(&places).enumerate() {
         let member = &mut members[*index];
         let own = collected.vectors.iter().position(|(from, _)| *from == member.node);
         let mut weights = vec![0.0; places.len()];
         let rule = member.worker.rule(collected.turn).and_then(|rule| rule.geometric());
-        match rule.expect("checked above").weights(geometry, own, &mut weights) {
+        match rule.expect("checked above").weights(&known.geometry(at, places), own, &mut weights) {
             Err(error) => {
                 member.result = Some(Err(error.into()));
                 member.job = None;
@@ -173,50 +172,72 @@ struct Condensed {
     buffer: Vec<f32>,
 }
 
-/// Each collection's geometry, every distance computed once.
-fn geometries(
-    members: &mut [Member],
-    collections: &[(usize, Collected)],
-    places: &[Vec<usize>],
-    rows: &[&[f32]],
-) -> Vec<Geometry> {
-    let mut wanted: BTreeMap<(usize, usize), usize> = BTreeMap::new();
-    let mut norms: BTreeMap<usize, f64> = BTreeMap::new();
-    let mut needs_of = Vec::new();
-    for ((index, collected), places) in collections.iter().zip(places) {
-        let member = &mut members[*index];
-        let own = collected.vectors.iter().position(|(from, _)| *from == member.node).unwrap_or(0);
-        let rule = member.worker.rule(collected.turn).and_then(|rule| rule.geometric());
-        let needs = rule.expect("only geometric rules come here").needs();
-        for_each_pair(needs, own, places.len(), |i, j| {
-            let (a, b) = (places[i].min(places[j]), places[i].max(places[j]));
-            let next = wanted.len();
-            wanted.entry((a, b)).or_insert(next);
-        });
-        if needs.has_norms {
-            norms.extend(places.iter().map(|place| (*place, f64::NAN)));
+/// What the rules need to know of the pool, every distance computed once.
+///
+/// # Cost
+/// Memory: the distinct pairs, at most n²/2; one collection's geometry is n² more, so these are
+/// made one at a time.
+struct Known {
+    index_of: BTreeMap<(usize, usize), usize>,
+    distances: Vec<f64>,
+    norms: BTreeMap<usize, f64>,
+    /// by collection: what its rule needs, and where the own vector is
+    needs: Vec<(Needs, usize)>,
+}
+
+impl Known {
+    fn compute(
+        members: &mut [Member],
+        collections: &[(usize, Collected)],
+        places: &[Vec<usize>],
+        rows: &[&[f32]],
+    ) -> Self {
+        let mut index_of: BTreeMap<(usize, usize), usize> = BTreeMap::new();
+        let mut norms: BTreeMap<usize, f64> = BTreeMap::new();
+        let mut all_needs = Vec::new();
+        for ((index, collected), places) in collections.iter().zip(places) {
+            let member = &mut members[*index];
+            let own = collected.vectors.iter().position(|(from, _)| *from == member.node);
+            let own = own.unwrap_or(0);
+            let rule = member.worker.rule(collected.turn).and_then(|rule| rule.geometric());
+            let needs = rule.expect("only geometric rules come here").needs();
+            for_each_pair(needs, own, places.len(), |i, j| {
+                let next = index_of.len();
+                index_of.entry(ordered(places[i], places[j])).or_insert(next);
+            });
+            if needs.has_norms {
+                norms.extend(places.iter().map(|place| (*place, f64::NAN)));
+            }
+            all_needs.push((needs, own));
         }
-        needs_of.push((needs, own));
+        let mut pairs = vec![(0, 0); index_of.len()];
+        index_of.iter().for_each(|(pair, at)| pairs[*at] = *pair);
+        let mut distances = vec![0.0; pairs.len()];
+        kernel::squared_distances(rows, &pairs, &mut distances);
+        for (place, norm) in &mut norms {
+            *norm = kernel::dot(rows[*place], rows[*place]);
+        }
+        Self { index_of, distances, norms, needs: all_needs }
     }
-    let mut pairs = vec![(0, 0); wanted.len()];
-    wanted.iter().for_each(|(pair, at)| pairs[*at] = *pair);
-    let mut distances = vec![0.0; pairs.len()];
-    kernel::squared_distances(rows, &pairs, &mut distances);
-    for (place, norm) in &mut norms {
-        *norm = kernel::dot(rows[*place], rows[*place]);
-    }
-    let assemble = |(places, (needs, own)): (&Vec<usize>, &(Needs, usize))| {
+
+    /// The geometry of one collection.
+    fn geometry(&self, collection: usize, places: &[usize]) -> Geometry {
+        let (needs, own) = self.needs[collection];
         let mut geometry = Geometry::unknown(places.len());
-        for_each_pair(*needs, *own, places.len(), |i, j| {
-            let (a, b) = (places[i].min(places[j]), places[i].max(places[j]));
-            geometry.set_squared_distance((i, j), distances[wanted[&(a, b)]]);
+        for_each_pair(needs, own, places.len(), |i, j| {
+            let at = self.index_of[&ordered(places[i], places[j])];
+            geometry.set_squared_distance((i, j), self.distances[at]);
         });
         if needs.has_norms {
-            (0..places.len()).for_each(|i| geometry.set_squared_norm(i, norms[&places[i]]));
+            let norms = places.iter().map(|place| self.norms[place]);
+            norms.enumerate().for_each(|(i, norm)| geometry.set_squared_norm(i, norm));
         }
         geometry
-    };
-    places.iter().zip(&needs_of).map(assemble).collect()
+    }
+}
+
+fn ordered(a: usize, b: usize) -> (usize, usize) {
+    (a.min(b), a.max(b))
 }
 
 fn for_each_pair(needs: Needs, own: usize, count: usize, mut act: impl FnMut(usize, usize)) {
