@@ -133,15 +133,14 @@ fn absorb_together(members: &mut [Member]) {
     }
     let mut pool = Pool::default();
     let places: Vec<Vec<usize>> = collections.iter().map(|(_, c)| pool.add(c)).collect();
-    let geometries = geometries(members, &collections, &places, &pool.rows);
+    let known = Known::compute(members, &collections, &places, &pool.rows);
     let mut condensed: Vec<Condensed> = Vec::new();
-    for (((index, collected), places), geometry) in collections.iter().zip(&places).zip(&geometries)
-    {
+    for (at, ((index, collected), places)) in collections.iter().zip(&places).enumerate() {
         let member = &mut members[*index];
         let own = collected.vectors.iter().position(|(from, _)| *from == member.node);
         let mut weights = vec![0.0; places.len()];
         let rule = member.worker.rule(collected.turn).and_then(|rule| rule.geometric());
-        match rule.expect("checked above").weights(geometry, own, &mut weights) {
+        match rule.expect("checked above").weights(&known.geometry(at, places), own, &mut weights) {
             Err(error) => {
                 member.result = Some(Err(error.into()));
                 member.job = None;
@@ -173,59 +172,88 @@ struct Condensed {
     buffer: Vec<f32>,
 }
 
-/// Each collection's geometry, every distance computed once.
-fn geometries(
-    members: &mut [Member],
-    collections: &[(usize, Collected)],
-    places: &[Vec<usize>],
-    rows: &[&[f32]],
-) -> Vec<Geometry> {
-    // Exact and cheaper distances apart, so that no node's result depends on another's rule.
-    let mut wanted: [BTreeMap<(usize, usize), usize>; 2] = Default::default();
-    let is_exact = |needs: Needs| usize::from(needs.precision() == Precision::Double);
-    let mut norms: BTreeMap<usize, f64> = BTreeMap::new();
-    let mut needs_of = Vec::new();
-    for ((index, collected), places) in collections.iter().zip(places) {
-        let member = &mut members[*index];
-        let own = collected.vectors.iter().position(|(from, _)| *from == member.node).unwrap_or(0);
-        let rule = member.worker.rule(collected.turn).and_then(|rule| rule.geometric());
-        let needs = rule.expect("only geometric rules come here").needs();
-        for_each_pair(needs, own, places.len(), |i, j| {
-            let (a, b) = (places[i].min(places[j]), places[i].max(places[j]));
-            let wanted = &mut wanted[is_exact(needs)];
-            let next = wanted.len();
-            wanted.entry((a, b)).or_insert(next);
-        });
-        if needs.has_norms {
-            norms.extend(places.iter().map(|place| (*place, f64::NAN)));
+/// What the rules need to know of the pool, every distance computed once.
+///
+/// Exact and cheaper distances are kept apart, so that no node's result depends on another's rule.
+///
+/// # Cost
+/// Memory: the distinct pairs, at most n²/2; one collection's geometry is n² more, so these are
+/// made one at a time.
+struct Known {
+    index_of: [BTreeMap<(usize, usize), usize>; 2],
+    distances: [Vec<f64>; 2],
+    norms: BTreeMap<usize, f64>,
+    /// by collection: what its rule needs, and where the own vector is
+    needs: Vec<(Needs, usize)>,
+}
+
+impl Known {
+    fn compute(
+        members: &mut [Member],
+        collections: &[(usize, Collected)],
+        places: &[Vec<usize>],
+        rows: &[&[f32]],
+    ) -> Self {
+        let mut index_of: [BTreeMap<(usize, usize), usize>; 2] = Default::default();
+        let mut norms: BTreeMap<usize, f64> = BTreeMap::new();
+        let mut all_needs = Vec::new();
+        for ((index, collected), places) in collections.iter().zip(places) {
+            let member = &mut members[*index];
+            let own = collected.vectors.iter().position(|(from, _)| *from == member.node);
+            let own = own.unwrap_or(0);
+            let rule = member.worker.rule(collected.turn).and_then(|rule| rule.geometric());
+            let needs = rule.expect("only geometric rules come here").needs();
+            let index_of = &mut index_of[kind(needs)];
+            for_each_pair(needs, own, places.len(), |i, j| {
+                let next = index_of.len();
+                index_of.entry(ordered(places[i], places[j])).or_insert(next);
+            });
+            if needs.has_norms {
+                norms.extend(places.iter().map(|place| (*place, f64::NAN)));
+            }
+            all_needs.push((needs, own));
         }
-        needs_of.push((needs, own));
+        let mut distances = [Vec::new(), Vec::new()];
+        for ((precision, index_of), distances) in
+            PRECISIONS.into_iter().zip(&index_of).zip(&mut distances)
+        {
+            let mut pairs = vec![(0, 0); index_of.len()];
+            index_of.iter().for_each(|(pair, at)| pairs[*at] = *pair);
+            distances.resize(pairs.len(), 0.0);
+            kernel::squared_distances_in(precision, rows, &pairs, distances);
+        }
+        for (place, norm) in &mut norms {
+            *norm = kernel::dot(rows[*place], rows[*place]);
+        }
+        Self { index_of, distances, norms, needs: all_needs }
     }
-    let precisions = [Precision::Single, Precision::Double];
-    let mut distances = [Vec::new(), Vec::new()];
-    for ((precision, wanted), distances) in precisions.into_iter().zip(&wanted).zip(&mut distances)
-    {
-        let mut pairs = vec![(0, 0); wanted.len()];
-        wanted.iter().for_each(|(pair, at)| pairs[*at] = *pair);
-        distances.resize(pairs.len(), 0.0);
-        kernel::squared_distances_in(precision, rows, &pairs, distances);
-    }
-    for (place, norm) in &mut norms {
-        *norm = kernel::dot(rows[*place], rows[*place]);
-    }
-    let assemble = |(places, (needs, own)): (&Vec<usize>, &(Needs, usize))| {
+
+    /// The geometry of one collection.
+    fn geometry(&self, collection: usize, places: &[usize]) -> Geometry {
+        let (needs, own) = self.needs[collection];
+        let (index_of, distances) = (&self.index_of[kind(needs)], &self.distances[kind(needs)]);
         let mut geometry = Geometry::unknown(places.len());
-        for_each_pair(*needs, *own, places.len(), |i, j| {
-            let (a, b) = (places[i].min(places[j]), places[i].max(places[j]));
-            let which = is_exact(*needs);
-            geometry.set_squared_distance((i, j), distances[which][wanted[which][&(a, b)]]);
+        for_each_pair(needs, own, places.len(), |i, j| {
+            let at = index_of[&ordered(places[i], places[j])];
+            geometry.set_squared_distance((i, j), distances[at]);
         });
         if needs.has_norms {
-            (0..places.len()).for_each(|i| geometry.set_squared_norm(i, norms[&places[i]]));
+            let norms = places.iter().map(|place| self.norms[place]);
+            norms.enumerate().for_each(|(i, norm)| geometry.set_squared_norm(i, norm));
         }
         geometry
-    };
-    places.iter().zip(&needs_of).map(assemble).collect()
+    }
+}
+
+const PRECISIONS: [Precision; 2] = [Precision::Single, Precision::Double];
+
+/// Which of [`PRECISIONS`] a rule needs.
+fn kind(needs: Needs) -> usize {
+    usize::from(needs.precision() == Precision::Double)
+}
+
+fn ordered(a: usize, b: usize) -> (usize, usize) {
+    (a.min(b), a.max(b))
 }
 
 fn for_each_pair(needs: Needs, own: usize, count: usize, mut act: impl FnMut(usize, usize)) {
