@@ -16,6 +16,7 @@ mod coordinate_wise;
 mod coordinate_wise_median;
 mod dnc;
 mod fltrust;
+mod fools_gold;
 mod geometric_median;
 mod krum;
 mod meamed;
@@ -39,6 +40,7 @@ pub const RULES: &[Entry<Rule>] = &[
     coordinate_wise_median::ENTRY,
     dnc::ENTRY,
     fltrust::ENTRY,
+    fools_gold::ENTRY,
     geometric_median::ENTRY,
     krum::ENTRY,
     meamed::ENTRY,
@@ -97,6 +99,16 @@ pub enum AggregateError {
         /// length that it remembers
         expected: usize,
         /// length of the vectors
+        found: usize,
+    },
+    /// The rule remembers each sender by the position of its row, and their number changed.
+    #[error("rule `{rule}` remembers `{expected}` senders by position, but `{found}` rows came")]
+    Senders {
+        /// name of the rule
+        rule: &'static str,
+        /// senders that it remembers
+        expected: usize,
+        /// rows of this call
         found: usize,
     },
     /// A search exceeded its stated limit.

@@ -37,6 +37,8 @@ const EXCEPTIONS: &[(&str, Promise, &str)] = &[
     ("dnc", Promise::Near, "a sample sees one direction, and rows may lie far along others"),
     ("fltrust", Promise::Near, "trusts every vector within a right angle of the own one"),
     ("fltrust", Promise::Translation, "compares directions seen from the origin"),
+    ("fools-gold", Promise::Near, "a single vector unlike all others has full weight"),
+    ("fools-gold", Promise::Translation, "compares directions seen from the origin"),
     ("geometric-median", Promise::Near, "three iterations from the origin"),
     ("geometric-median", Promise::Scale, "distances below nu count as nu"),
     ("geometric-median", Promise::Translation, "three iterations from the origin"),

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 mod args;
 mod conformance;
+mod fools_gold;
 mod geometric;
 mod golden;
 mod inputs;
