@@ -26,6 +26,7 @@ mod multi_krum;
 mod nearest_neighbor_averaging;
 mod phocas;
 mod self_centered_clipping;
+mod sign_guard;
 mod trimmed_mean;
 mod trimmed_midpoint;
 mod vertex_cover;
@@ -50,6 +51,7 @@ pub const RULES: &[Entry<Rule>] = &[
     nearest_neighbor_averaging::ENTRY,
     phocas::ENTRY,
     self_centered_clipping::ENTRY,
+    sign_guard::ENTRY,
     trimmed_mean::ENTRY,
     trimmed_midpoint::ENTRY,
 ];

@@ -45,6 +45,7 @@ const EXCEPTIONS: &[(&str, Promise, &str)] = &[
     ("minimum-diameter-averaging", Promise::Permutation, "equal diameters: least indices win"),
     ("self-centered-clipping", Promise::Near, "the radius is fixed"),
     ("self-centered-clipping", Promise::Scale, "the radius is fixed"),
+    ("sign-guard", Promise::Translation, "lengths and signs are seen from the origin"),
     ("bucketing+trimmed-mean", Promise::Permutation, "the permutation is drawn by index"),
     ("static-clipping+trimmed-mean", Promise::Near, "clips around the origin"),
     ("static-clipping+trimmed-mean", Promise::Translation, "clips around the origin"),

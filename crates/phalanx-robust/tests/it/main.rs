@@ -10,5 +10,6 @@ mod kappa;
 mod mixing;
 mod population;
 mod random;
+mod sign_guard;
 mod state;
 mod vectors;
