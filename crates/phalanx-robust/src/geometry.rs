@@ -6,6 +6,7 @@
 //! searches along a line without touching the d coordinates again, and mixings compose exactly.
 use crate::kernel::{self, Precision};
 use crate::rule::{AggregateError, Aggregator};
+use crate::state::{StateError, StateReader, StateWriter};
 use crate::vectors::Vectors;
 
 /// Which pairs of rows a rule compares.
@@ -52,6 +53,7 @@ pub struct Geometry {
     squared_distances: Vec<f64>,
     squared_norms: Vec<f64>,
     finite: Vec<Option<bool>>,
+    edge_weights: Vec<f64>,
     workspace: kernel::Workspace,
 }
 
@@ -72,6 +74,8 @@ impl Geometry {
         self.squared_norms.resize(count, f64::NAN);
         self.finite.clear();
         self.finite.resize(count, None);
+        self.edge_weights.clear();
+        self.edge_weights.resize(count, 1.0 / count as f64);
         (0..count).for_each(|i| self.squared_distances[i * count + i] = 0.0);
     }
 
@@ -93,6 +97,22 @@ impl Geometry {
     /// `‖x_i‖²`.
     pub fn squared_norm(&self, i: usize) -> f64 {
         self.squared_norms[i]
+    }
+
+    /// Weight of the edge to row `i` in a weighted graph; all weights sum to 1.
+    pub fn edge_weight(&self, i: usize) -> f64 {
+        self.edge_weights[i]
+    }
+
+    /// Sets the edge weights, scaled so that they sum to 1; equal ones otherwise.
+    ///
+    /// # Panics
+    /// Unless there is one weight per row.
+    pub fn set_edge_weights(&mut self, weights: &[f64]) {
+        assert_eq!(weights.len(), self.count, "one weight per row");
+        let sum: f64 = weights.iter().sum();
+        self.edge_weights.clear();
+        self.edge_weights.extend(weights.iter().map(|weight| weight / sum));
     }
 
     /// Sets a pair, both ways. NaN becomes `+∞`: a vector that cannot be compared is far away.
@@ -154,6 +174,9 @@ impl Geometry {
     pub fn compute(&mut self, vectors: Vectors<'_>, needs: Needs) {
         let mut workspace = std::mem::take(&mut self.workspace);
         self.reset(vectors.count());
+        if let Some(weights) = vectors.weights() {
+            self.set_edge_weights(weights);
+        }
         kernel::geometry(vectors, needs, &mut workspace, self);
         self.workspace = workspace;
     }
@@ -244,6 +267,15 @@ pub trait GeometricRule: Send {
         own: Option<usize>,
         weights: &mut [f64],
     ) -> Result<(), AggregateError>;
+
+    /// Writes what the next call depends on; nothing for almost every rule.
+    fn save(&self, _out: &mut StateWriter) {}
+
+    /// # Errors
+    /// When the snapshot does not fit.
+    fn load(&mut self, _input: &mut StateReader<'_>) -> Result<(), StateError> {
+        Ok(())
+    }
 }
 
 /// Makes an [`Aggregator`] of a [`GeometricRule`]: geometry, weights, combination.
@@ -289,5 +321,13 @@ impl<R: GeometricRule> Aggregator for Geometric<R> {
 
     fn geometric(&mut self) -> Option<&mut dyn GeometricRule> {
         Some(&mut self.rule)
+    }
+
+    fn save(&self, out: &mut StateWriter) {
+        self.rule.save(out);
+    }
+
+    fn load(&mut self, input: &mut StateReader<'_>) -> Result<(), StateError> {
+        self.rule.load(input)
     }
 }

@@ -21,6 +21,23 @@ pub enum ShapeError {
         /// length of the offending row
         found: usize,
     },
+    /// There is not one weight per row.
+    #[error("`{found}` weights for `{expected}` vectors")]
+    WeightCount {
+        /// number of rows
+        expected: usize,
+        /// number of weights
+        found: usize,
+    },
+    /// A weight is negative, infinite or NaN.
+    #[error("weight `{row}` is negative or not finite")]
+    Weight {
+        /// index of the offending weight
+        row: usize,
+    },
+    /// The weights sum to 0, or to more than f64 holds.
+    #[error("the weights sum to 0 or to infinity")]
+    WeightSum,
 }
 
 /// A borrowed family of vectors of equal length, checked once.
@@ -32,6 +49,7 @@ pub enum ShapeError {
 pub struct Vectors<'a> {
     rows: &'a [&'a [f32]],
     own: Option<usize>,
+    weights: Option<&'a [f64]>,
 }
 
 impl<'a> Vectors<'a> {
@@ -48,7 +66,7 @@ impl<'a> Vectors<'a> {
             Some(row) => {
                 Err(ShapeError::Unequal { row, expected: first.len(), found: rows[row].len() })
             }
-            None => Ok(Self { rows, own: None }),
+            None => Ok(Self { rows, own: None, weights: None }),
         }
     }
 
@@ -59,6 +77,31 @@ impl<'a> Vectors<'a> {
     pub fn with_own(self, index: usize) -> Self {
         assert!(index < self.rows.len(), "own row {index} of {}", self.rows.len());
         Self { own: Some(index), ..self }
+    }
+
+    /// Gives each row the weight of its edge in a graph; only rules that say so look at it, and
+    /// take equal weights where none are given. Multiples of the same weights mean the same.
+    ///
+    /// # Errors
+    /// Unless there is one weight per row, each finite and at least 0, and not all are 0.
+    pub fn with_weights(self, weights: &'a [f64]) -> Result<Self, ShapeError> {
+        if weights.len() != self.count() {
+            return Err(ShapeError::WeightCount { expected: self.count(), found: weights.len() });
+        }
+        let is_bad = |weight: &f64| !weight.is_finite() || *weight < 0.0;
+        if let Some(row) = weights.iter().position(is_bad) {
+            return Err(ShapeError::Weight { row });
+        }
+        let sum: f64 = weights.iter().sum();
+        match sum > 0.0 && sum.is_finite() {
+            true => Ok(Self { weights: Some(weights), ..self }),
+            false => Err(ShapeError::WeightSum),
+        }
+    }
+
+    /// Weights of the edges, where given.
+    pub fn weights(self) -> Option<&'a [f64]> {
+        self.weights
     }
 
     /// Number of rows.

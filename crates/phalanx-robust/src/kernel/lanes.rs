@@ -1,4 +1,5 @@
-//! Eight f64 or sixteen f32 lanes in three machine forms that give the same bits: AVX-512, AVX2, portable.
+//! Eight f64 or sixteen f32 lanes in three machine forms that give the same bits: AVX-512, AVX2,
+//! portable.
 //!
 //! Every operation below is correctly rounded lane by lane (fused multiply-add included), so a
 //! kernel written against [`Machine`] gives one result on every machine. A token of a machine

@@ -204,6 +204,7 @@ fn a_pair_does_not_depend_on_the_other_pairs() {
 
 #[test]
 #[ignore = "a measurement: cargo test --release -p phalanx-robust --lib -- --ignored --nocapture"]
+#[expect(clippy::disallowed_methods, reason = "it measures, and decides nothing")]
 fn time_of_both_precisions() {
     for (count, dim) in [(25, 1_000_000), (100, 10_000), (100, 100_000), (10, 100_000)] {
         let rows = family(0, count, dim);

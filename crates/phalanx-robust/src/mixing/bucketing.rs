@@ -1,6 +1,7 @@
 //! Bucketing: means of a few vectors drawn at random.
 use crate::args::Param;
-use crate::mixing::{Mixing, MixingRule, Rows};
+use crate::geometry::Geometry;
+use crate::mixing::{GeometricMixing, Mixing, MixingRule, Mixtures, Rows};
 use crate::random::Rng;
 use crate::registry::Entry;
 use crate::rule::AggregateError;
@@ -23,38 +24,66 @@ pub const ENTRY: Entry<MixingRule> = Entry {
                   vectors, of which at most f are not honest",
         cost: "O(n d)",
         build: |args, _| {
-            Ok(Box::new(Bucketing {
-                size: args.integer("size"),
-                rng: Rng::stream(args.integer("seed") as u64, u64::MAX, "bucketing"),
-                order: Vec::new(),
-            }))
+            Ok(Box::new(Bucketing::new(args.integer("size"), args.integer("seed") as u64)))
         },
     },
 };
 
 #[derive(Debug)]
-struct Bucketing {
+pub(crate) struct Bucketing {
     size: usize,
     rng: Rng,
     order: Vec<usize>,
 }
 
+impl Bucketing {
+    pub(crate) fn new(size: usize, seed: u64) -> Self {
+        Self { size, rng: Rng::stream(seed, u64::MAX, "bucketing"), order: Vec::new() }
+    }
+
+    /// The next permutation, each bucket in ascending order: what a bucket sums to must not
+    /// depend on the permutation, only on the set.
+    fn draw(&mut self, count: usize) {
+        self.order.clear();
+        self.order.extend(0..count);
+        self.rng.shuffle(&mut self.order);
+        self.order.chunks_mut(self.size).for_each(<[usize]>::sort_unstable);
+    }
+}
+
+impl GeometricMixing for Bucketing {
+    fn mixtures(
+        &mut self,
+        geometry: &Geometry,
+        _own: Option<usize>,
+        out: &mut Mixtures,
+    ) -> Result<(), AggregateError> {
+        let count = geometry.count();
+        self.draw(count);
+        out.reset(count.div_ceil(self.size), count);
+        for (b, bucket) in self.order.chunks(self.size).enumerate() {
+            bucket.iter().for_each(|i| out.row_mut(b)[*i] = 1.0 / bucket.len() as f64);
+        }
+        Ok(())
+    }
+}
+
 impl Mixing for Bucketing {
     fn mix(&mut self, vectors: Vectors<'_>, out: &mut Rows) -> Result<(), AggregateError> {
         let n = vectors.count();
-        self.order.clear();
-        self.order.extend(0..n);
-        self.rng.shuffle(&mut self.order);
+        self.draw(n);
         out.resize(n.div_ceil(self.size), vectors.dim());
-        for (b, bucket) in self.order.chunks_mut(self.size).enumerate() {
-            // The order of a sum must not depend on the permutation, only on the set.
-            bucket.sort_unstable();
+        for (b, bucket) in self.order.chunks(self.size).enumerate() {
             for (k, out) in out.row_mut(b).iter_mut().enumerate() {
                 let sum = bucket.iter().map(|i| f64::from(vectors.row(*i)[k])).sum::<f64>();
                 *out = (sum / bucket.len() as f64) as f32;
             }
         }
         Ok(())
+    }
+
+    fn geometric(&mut self) -> Option<&mut dyn GeometricMixing> {
+        Some(self)
     }
 
     /// A bucket mixes the own row with others, which nobody vouches for.

@@ -1,15 +1,22 @@
 //! Pre-aggregation: n vectors to n (or fewer) better behaved ones, one file each.
 use crate::args::Args;
+use crate::geometry::{GeometricRule, Geometry, Needs, Pairs};
+use crate::kernel;
 use crate::population::Population;
 use crate::registry::Entry;
-use crate::rule::{AggregateError, Aggregator, BuildError};
+use crate::rule::{AggregateError, Aggregator, BuildError, check_output};
 use crate::state::{StateError, StateReader, StateWriter};
 use crate::vectors::Vectors;
 
 mod arc;
-mod bucketing;
+pub(crate) mod bucketing;
+mod composition;
 mod nearest_neighbor_mixing;
 mod static_clipping;
+
+pub use composition::{GeometricMixing, Mixtures};
+
+use composition::Composition;
 
 /// Every mixing that an experiment file can name.
 pub const MIXINGS: &[Entry<MixingRule>] =
@@ -57,6 +64,11 @@ pub trait Mixing: Send {
         true
     }
 
+    /// The mixing as distances in, weights out, when it is of that kind.
+    fn geometric(&mut self) -> Option<&mut dyn GeometricMixing> {
+        None
+    }
+
     /// Writes what the next call depends on.
     fn save(&self, _out: &mut StateWriter) {}
 
@@ -81,22 +93,48 @@ pub struct MixingRule {
     pub build: BuildMixing,
 }
 
-/// Mixings in order, then a rule: itself an [`Aggregator`].
+/// Mixings in order, then a rule: itself an [`Aggregator`], and a [`GeometricRule`] where all of
+/// them are distances in, weights out.
 pub struct Chain {
     mixings: Vec<Box<dyn Mixing>>,
     rule: Box<dyn Aggregator>,
     rows: [Rows; 2],
+    is_geometric: bool,
+    rule_needs: Needs,
+    composition: Composition,
+    geometry: Geometry,
+    weights: Vec<f64>,
 }
 
 impl Chain {
     /// `mixings` are applied first to last.
-    pub fn new(mixings: Vec<Box<dyn Mixing>>, rule: Box<dyn Aggregator>) -> Self {
-        Self { mixings, rule, rows: Default::default() }
+    pub fn new(mut mixings: Vec<Box<dyn Mixing>>, mut rule: Box<dyn Aggregator>) -> Self {
+        let rule_needs = rule.geometric().map(|rule| rule.needs());
+        let is_geometric = !mixings.is_empty()
+            && mixings.iter_mut().all(|mixing| mixing.geometric().is_some())
+            && rule_needs.is_some();
+        let nothing = Needs { pairs: Pairs::None, has_norms: false };
+        Self {
+            mixings,
+            rule,
+            rows: Default::default(),
+            is_geometric,
+            rule_needs: rule_needs.unwrap_or(nothing),
+            composition: Composition::default(),
+            geometry: Geometry::default(),
+            weights: Vec::new(),
+        }
     }
-}
 
-impl Aggregator for Chain {
-    fn aggregate(&mut self, vectors: Vectors<'_>, out: &mut [f32]) -> Result<(), AggregateError> {
+    /// Mixes and condenses row by row, also where the geometry would do.
+    ///
+    /// # Errors
+    /// As [`Aggregator::aggregate`].
+    pub fn aggregate_rows(
+        &mut self,
+        vectors: Vectors<'_>,
+        out: &mut [f32],
+    ) -> Result<(), AggregateError> {
         let [mut from, mut to] = std::mem::take(&mut self.rows);
         let mut own = vectors.own_index();
         let mut is_first = true;
@@ -117,6 +155,69 @@ impl Aggregator for Chain {
         };
         self.rows = [from, to];
         result
+    }
+
+    /// Condenses without a mixture ever being written down.
+    fn aggregate_weights(
+        &mut self,
+        vectors: Vectors<'_>,
+        out: &mut [f32],
+    ) -> Result<(), AggregateError> {
+        check_output(vectors, out)?;
+        let mut geometry = std::mem::take(&mut self.geometry);
+        let mut weights = std::mem::take(&mut self.weights);
+        geometry.compute(vectors, self.needs());
+        // A row alone is compared with nothing.
+        if vectors.count() == 1 && !kernel::is_finite(vectors.row(0)) {
+            geometry.mark_not_finite(0);
+        }
+        weights.clear();
+        weights.resize(vectors.count(), 0.0);
+        let result = self.weights(&geometry, vectors.own_index(), &mut weights);
+        if result.is_ok() {
+            kernel::combine(vectors.rows(), &weights, out);
+        }
+        (self.geometry, self.weights) = (geometry, weights);
+        result
+    }
+}
+
+impl GeometricRule for Chain {
+    fn needs(&self) -> Needs {
+        composition::needs(self.rule_needs)
+    }
+
+    fn weights(
+        &mut self,
+        geometry: &Geometry,
+        mut own: Option<usize>,
+        weights: &mut [f64],
+    ) -> Result<(), AggregateError> {
+        self.composition.start(geometry.count(), self.rule_needs.has_norms);
+        for mixing in &mut self.mixings {
+            let keeps_own = mixing.keeps_own();
+            let mixing = mixing.geometric().expect("asked when the chain was made");
+            self.composition.mix(mixing, geometry, own)?;
+            own = own.filter(|_| keeps_own);
+        }
+        let rule = self.rule.geometric().expect("asked when the chain was made");
+        self.composition.finish(rule, own, weights)
+    }
+}
+
+impl Aggregator for Chain {
+    fn aggregate(&mut self, vectors: Vectors<'_>, out: &mut [f32]) -> Result<(), AggregateError> {
+        match self.is_geometric {
+            true => self.aggregate_weights(vectors, out),
+            false => self.aggregate_rows(vectors, out),
+        }
+    }
+
+    fn geometric(&mut self) -> Option<&mut dyn GeometricRule> {
+        if self.mixings.is_empty() {
+            return self.rule.geometric();
+        }
+        if self.is_geometric { Some(self) } else { None }
     }
 
     fn save(&self, out: &mut StateWriter) {

@@ -2,7 +2,7 @@
 use crate::geometry::{Geometric, GeometricRule, Geometry, Needs, Pairs};
 use crate::population::Bound;
 use crate::registry::Entry;
-use crate::rule::{AggregateError, Rule};
+use crate::rule::{AggregateError, Certificate, Example, Label, Rule};
 
 /// The registry entry.
 pub const ENTRY: Entry<Rule> = Entry {
@@ -14,6 +14,12 @@ pub const ENTRY: Entry<Rule> = Entry {
         formula: "(1/n) Σ x_i, over the finite rows",
         guarantee: "none for f ≥ 1: the result moves linearly with any one vector",
         cost: "O(n d)",
+        certificate: Certificate { kappa: None, label: Label::None, breakdown: None },
+        example: Example {
+            rows: &[&[0.0], &[1.0], &[2.0], &[4.0], &[100.0]],
+            f: 1,
+            result: &[21.4],
+        },
         bound: Bound::ANY,
         is_self_centred: false,
         build: |_, population| Ok(Box::new(Geometric::new(Average { f: population.f() }))),

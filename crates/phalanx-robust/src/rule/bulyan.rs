@@ -3,7 +3,7 @@ use crate::geometry::{Geometry, Needs, Pairs};
 use crate::kernel::order::{Columns, Statistic};
 use crate::population::{Bound, Population};
 use crate::registry::Entry;
-use crate::rule::{AggregateError, Aggregator, Rule, check_output};
+use crate::rule::{AggregateError, Aggregator, Certificate, Example, Label, Rule, check_output};
 use crate::vectors::Vectors;
 
 /// The registry entry.
@@ -20,6 +20,12 @@ pub const ENTRY: Entry<Rule> = Entry {
         guarantee: "derived: every kept value is at most as far from the median as some honest \
                     value, so every coordinate is within one honest range of it",
         cost: "O(n² d + n³ log n)",
+        certificate: Certificate { kappa: None, label: Label::Derived, breakdown: Some(BOUND) },
+        example: Example {
+            rows: &[&[0.0], &[1.0], &[2.0], &[3.0], &[4.0], &[10.0], &[90.0]],
+            f: 1,
+            result: &[2.0],
+        },
         bound: BOUND,
         is_self_centred: false,
         build: |_, population| {

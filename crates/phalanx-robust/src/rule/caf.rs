@@ -2,20 +2,26 @@
 use crate::geometry::{Geometric, GeometricRule, Geometry, Needs, Pairs};
 use crate::population::{Bound, Population};
 use crate::registry::Entry;
-use crate::rule::{AggregateError, Rule};
+use crate::rule::{AggregateError, Certificate, Example, Label, Rule};
 
 /// The registry entry.
 pub const ENTRY: Entry<Rule> = Entry {
     name: "caf",
     summary: "weighted mean, outliers along the direction of largest variance losing weight",
-    source: "Allouah et al., Towards Trustworthy Federated Learning with Untrusted Participants, \
-             ICML 2025 (recalled); the loop as in ByzFL",
+    source: "Allouah, Guerraoui, Stephan, Towards Trustworthy Federated Learning with Untrusted \
+             Participants, ICML 2025, Algorithm 2; the loop as in ByzFL",
     params: &[],
     build: Rule {
         formula: "c = 1; while Σc > n − 2f: μ weighted mean, (λ, v) top eigenpair of the weighted \
                   covariance, c_i ← c_i (1 − τ_i/max τ) with τ_i = ⟨x_i − μ, v⟩²; the μ of least λ",
         guarantee: "none stated here",
         cost: "O(n² d), then at most n rounds of O(n²) an iteration of the power method",
+        certificate: Certificate { kappa: None, label: Label::None, breakdown: None },
+        example: Example {
+            rows: &[&[0.0], &[1.0], &[2.0], &[4.0], &[100.0]],
+            f: 1,
+            result: &[1.7646058],
+        },
         bound: Bound::MAJORITY,
         is_self_centred: false,
         build: |_, population| {

@@ -6,7 +6,7 @@ use crate::population::{Bound, Population};
 use crate::recycle::recycle;
 use crate::registry::Entry;
 use crate::rule::self_centered_clipping::share;
-use crate::rule::{AggregateError, Aggregator, Rule, check_output};
+use crate::rule::{AggregateError, Aggregator, Certificate, Example, Label, Rule, check_output};
 use crate::state::{StateError, StateReader, StateWriter};
 use crate::vectors::Vectors;
 
@@ -25,6 +25,12 @@ pub const ENTRY: Entry<Rule> = Entry {
                   and starts at 0",
         guarantee: "derived: f Byzantine vectors move each iteration by at most τ f/n",
         cost: "O(n d) an iteration",
+        certificate: Certificate { kappa: None, label: Label::Derived, breakdown: None },
+        example: Example {
+            rows: &[&[0.0], &[1.0], &[2.0], &[4.0], &[100.0]],
+            f: 1,
+            result: &[21.4],
+        },
         bound: Bound::MAJORITY,
         is_self_centred: false,
         build: |args, population| {

@@ -2,7 +2,7 @@
 use crate::geometry::{Geometric, GeometricRule, Geometry, Needs, Pairs};
 use crate::population::{Bound, Population};
 use crate::registry::Entry;
-use crate::rule::{AggregateError, Rule};
+use crate::rule::{AggregateError, Certificate, Example, Label, Rule};
 use crate::selection;
 
 /// The registry entry.
@@ -17,6 +17,12 @@ pub const ENTRY: Entry<Rule> = Entry {
         guarantee: "the result is no longer than the longest honest vector (derived); no κ, since \
                     short Byzantine vectors pass",
         cost: "O(n d)",
+        certificate: Certificate { kappa: None, label: Label::Derived, breakdown: None },
+        example: Example {
+            rows: &[&[0.0], &[1.0], &[2.0], &[4.0], &[100.0]],
+            f: 1,
+            result: &[1.75],
+        },
         bound: Bound::MAJORITY,
         is_self_centred: false,
         build: |_, population| {

@@ -2,8 +2,8 @@
 use crate::kernel::order::Statistic;
 use crate::population::Bound;
 use crate::registry::Entry;
-use crate::rule::Rule;
 use crate::rule::coordinate_wise::CoordinateWise;
+use crate::rule::{Certificate, Example, Label, Rule};
 
 /// The registry entry.
 pub const ENTRY: Entry<Rule> = Entry {
@@ -18,6 +18,16 @@ pub const ENTRY: Entry<Rule> = Entry {
         guarantee: "recalled: κ = 4 (1 + f/(n − 2f))²; every coordinate within the range of the \
                     honest values",
         cost: "O(n log² n · d)",
+        certificate: Certificate {
+            kappa: Some(|n, f| 4.0 * (1.0 + f / (n - 2.0 * f)).powi(2)),
+            label: Label::Recalled,
+            breakdown: Some(Bound::MAJORITY),
+        },
+        example: Example {
+            rows: &[&[0.0], &[1.0], &[2.0], &[4.0], &[100.0]],
+            f: 1,
+            result: &[2.0],
+        },
         bound: Bound::MAJORITY,
         is_self_centred: false,
         build: |_, population| {

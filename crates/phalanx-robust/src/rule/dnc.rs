@@ -4,7 +4,7 @@ use crate::kernel;
 use crate::population::{Bound, Population};
 use crate::random::Rng;
 use crate::registry::Entry;
-use crate::rule::{AggregateError, Aggregator, Rule, check_output};
+use crate::rule::{AggregateError, Aggregator, Certificate, Example, Label, Rule, check_output};
 use crate::state::{StateError, StateReader, StateWriter};
 use crate::vectors::Vectors;
 
@@ -26,6 +26,12 @@ pub const ENTRY: Entry<Rule> = Entry {
                   on ties); the mean of the vectors that no sample dropped",
         guarantee: "none stated here: one sample sees one direction",
         cost: "O(n d + iterations · (n² sample + n³))",
+        certificate: Certificate { kappa: None, label: Label::None, breakdown: None },
+        example: Example {
+            rows: &[&[0.0], &[1.0], &[2.0], &[4.0], &[100.0]],
+            f: 1,
+            result: &[1.75],
+        },
         bound: Bound::MAJORITY,
         is_self_centred: false,
         build: |args, population| {

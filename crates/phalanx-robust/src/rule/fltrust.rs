@@ -2,7 +2,7 @@
 use crate::geometry::{Geometric, GeometricRule, Geometry, Needs, Pairs};
 use crate::population::{Bound, Population};
 use crate::registry::Entry;
-use crate::rule::{AggregateError, Rule};
+use crate::rule::{AggregateError, Certificate, Example, Label, Rule};
 
 /// The registry entry.
 pub const ENTRY: Entry<Rule> = Entry {
@@ -16,6 +16,12 @@ pub const ENTRY: Entry<Rule> = Entry {
                   x_own where no t_i > 0 (chosen)",
         guarantee: "derived: never longer than the own vector and never against it, for any f",
         cost: "O(n d)",
+        certificate: Certificate { kappa: None, label: Label::Derived, breakdown: None },
+        example: Example {
+            rows: &[&[0.0, 2.0], &[0.0, 5.0], &[1.0, -1.0]],
+            f: 1,
+            result: &[0.0, 2.0],
+        },
         bound: Bound::ANY,
         is_self_centred: true,
         build: |_, population| Ok(Box::new(Geometric::new(FlTrust { f: population.f() }))),

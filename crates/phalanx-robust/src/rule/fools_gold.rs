@@ -3,7 +3,7 @@ use crate::args::Param;
 use crate::kernel;
 use crate::population::{Bound, Population};
 use crate::registry::Entry;
-use crate::rule::{AggregateError, Aggregator, Rule, check_output};
+use crate::rule::{AggregateError, Aggregator, Certificate, Example, Label, Rule, check_output};
 use crate::state::{StateError, StateReader, StateWriter};
 use crate::vectors::Vectors;
 
@@ -25,6 +25,12 @@ pub const ENTRY: Entry<Rule> = Entry {
         guarantee: "none: equal or parallel sybils share no weight beside a sender unlike them, \
                     but one Byzantine sender, or several unlike ones, weigh as much as anybody",
         cost: "O(n² d), memory n d",
+        certificate: Certificate { kappa: None, label: Label::None, breakdown: None },
+        example: Example {
+            rows: &[&[-3.0, -3.0], &[-1.0, -1.0], &[1.0, 0.0], &[0.0, 1.0]],
+            f: 2,
+            result: &[0.5, 0.5],
+        },
         bound: Bound::ANY,
         is_self_centred: false,
         build: |args, population| {

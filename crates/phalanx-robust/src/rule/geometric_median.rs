@@ -4,7 +4,7 @@ use crate::geometry::{Geometric, GeometricRule, Geometry, Gram, Needs, Pairs};
 use crate::population::{Bound, Population};
 use crate::registry::Entry;
 use crate::rule::medoid::medoid;
-use crate::rule::{AggregateError, Rule};
+use crate::rule::{AggregateError, Certificate, Example, Label, Rule};
 use crate::selection::{self, ExcessSums};
 
 /// The registry entry.
@@ -27,6 +27,12 @@ pub const ENTRY: Entry<Rule> = Entry {
         guarantee: "recalled: the exact median has the coefficient 4(1 + f/(n − 2f))²; the \
                     fixed-iteration form from the origin only approaches it",
         cost: "O(n² d) for the distances, O(n²) an iteration",
+        certificate: Certificate { kappa: None, label: Label::Recalled, breakdown: None },
+        example: Example {
+            rows: &[&[0.0], &[1.0], &[2.0], &[4.0], &[100.0]],
+            f: 1,
+            result: &[1.1432135],
+        },
         bound: Bound::MAJORITY,
         is_self_centred: false,
         build: |args, population| {
@@ -45,9 +51,10 @@ pub const ENTRY: Entry<Rule> = Entry {
 const ITERATIONS_MAX: u64 = 20_000;
 
 #[derive(Debug, Default)]
-struct GeometricMedian {
+pub(super) struct GeometricMedian {
     f: usize,
     nu: f64,
+    has_own_scale: bool,
     iterations: usize,
     tolerance: Option<f64>,
     gram: Gram,
@@ -58,6 +65,20 @@ struct GeometricMedian {
 }
 
 impl GeometricMedian {
+    /// The form that iterates from the medoid until a step is small, with ν a hundredth of the
+    /// median distance from the medoid, so that it scales along.
+    pub(super) fn converging(f: usize, tolerance: f64) -> Self {
+        Self { f, tolerance: Some(tolerance), has_own_scale: true, ..Self::default() }
+    }
+
+    fn set_scale(&mut self, geometry: &Geometry, medoid: usize, finite: usize) {
+        self.distances.clear();
+        self.distances.extend_from_slice(geometry.squared_distances_of(medoid));
+        self.distances.sort_unstable_by(f64::total_cmp);
+        // More than half of the rows at one point: that point it is.
+        self.nu = (0.01 * self.distances[finite / 2].sqrt()).max(1e-150);
+    }
+
     /// Weights from the squared distances at hand. Returns the harmonic mean of the distances,
     /// which no far row can inflate.
     fn reweight(&self, weights: &mut [f64]) -> f64 {
@@ -114,6 +135,9 @@ impl GeometricRule for GeometricMedian {
         // The medoid lies in the honest cluster, where products must be accurate.
         let medoid = medoid(geometry, finite, &mut self.sums);
         self.gram.centre(geometry, medoid);
+        if self.has_own_scale {
+            self.set_scale(geometry, medoid, finite);
+        }
         match self.tolerance {
             None => self.iterate(geometry, weights),
             Some(tolerance) => {

@@ -3,7 +3,7 @@ use crate::args::{Args, Param};
 use crate::geometry::{Geometric, GeometricRule, Geometry, Needs, Pairs};
 use crate::population::{Bound, Population, PopulationError};
 use crate::registry::Entry;
-use crate::rule::{AggregateError, Rule};
+use crate::rule::{AggregateError, Certificate, Example, Label, Rule};
 use crate::selection::{self, ExcessSums};
 
 /// The registry entry.
@@ -18,6 +18,16 @@ pub const ENTRY: Entry<Rule> = Entry {
                   (byzfl: n − f − 1; krum-library: n − f − 1, not squared); ties by index",
         guarantee: "recalled: κ = 6(1 + f/(n − 2f))",
         cost: "O(n² d + n² log n)",
+        certificate: Certificate {
+            kappa: Some(|n, f| 6.0 * (1.0 + f / (n - 2.0 * f))),
+            label: Label::Recalled,
+            breakdown: Some(ORIGINAL_BOUND),
+        },
+        example: Example {
+            rows: &[&[0.0], &[1.0], &[2.0], &[4.0], &[100.0]],
+            f: 1,
+            result: &[1.0],
+        },
         bound: ORIGINAL_BOUND,
         is_self_centred: false,
         build: |args, population| {

@@ -2,7 +2,7 @@
 use crate::geometry::{Geometric, GeometricRule, Geometry, Needs, Pairs};
 use crate::population::{Bound, Population};
 use crate::registry::Entry;
-use crate::rule::{AggregateError, Rule};
+use crate::rule::{AggregateError, Certificate, Example, Label, Rule};
 use crate::selection::{self, ExcessSums};
 
 /// The registry entry.
@@ -15,6 +15,16 @@ pub const ENTRY: Entry<Rule> = Entry {
         formula: "x_i of least Σ_j ‖x_i − x_j‖, ties by index",
         guarantee: "breakdown at f < n/2 (derived); no κ stated",
         cost: "O(n² d)",
+        certificate: Certificate {
+            kappa: None,
+            label: Label::Derived,
+            breakdown: Some(Bound::MAJORITY),
+        },
+        example: Example {
+            rows: &[&[0.0], &[1.0], &[2.0], &[4.0], &[100.0]],
+            f: 1,
+            result: &[2.0],
+        },
         bound: Bound::MAJORITY,
         is_self_centred: false,
         build: |_, population| {

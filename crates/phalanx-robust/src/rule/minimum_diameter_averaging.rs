@@ -3,7 +3,7 @@ use crate::geometry::{Geometric, GeometricRule, Geometry, Needs, Pairs};
 use crate::population::{Bound, Population};
 use crate::registry::Entry;
 use crate::rule::vertex_cover::{OutOfSteps, VertexCover};
-use crate::rule::{AggregateError, Rule};
+use crate::rule::{AggregateError, Certificate, Example, Label, Rule};
 use crate::selection;
 
 /// The registry entry.
@@ -19,6 +19,16 @@ pub const ENTRY: Entry<Rule> = Entry {
         guarantee: "derived, q = n − f of n received, f dropped: \
                     disagreement × (h + 4f − q)/(q − f)",
         cost: "O(n² d), then at most 5·10⁶ steps of a search (about 1.47^f each threshold)",
+        certificate: Certificate {
+            kappa: None,
+            label: Label::Derived,
+            breakdown: Some(Bound::MAJORITY),
+        },
+        example: Example {
+            rows: &[&[0.0], &[1.0], &[2.0], &[4.0], &[100.0]],
+            f: 1,
+            result: &[1.75],
+        },
         bound: Bound::MAJORITY,
         is_self_centred: false,
         build: |_, population| {

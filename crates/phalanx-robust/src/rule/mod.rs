@@ -7,10 +7,13 @@ use crate::registry::Entry;
 use crate::state::{StateError, StateReader, StateWriter};
 use crate::vectors::{ShapeError, Vectors};
 
+mod aksel;
 mod average;
 mod bulyan;
 mod caf;
 mod centered_clipping;
+mod clipped_gossip;
+mod clipped_sum;
 mod comparative_gradient_elimination;
 mod coordinate_wise;
 mod coordinate_wise_median;
@@ -18,42 +21,57 @@ mod dnc;
 mod fltrust;
 mod fools_gold;
 mod geometric_median;
+mod gossip;
+mod iterative_outlier_scissor;
 mod krum;
 mod meamed;
+mod median_of_means;
 mod medoid;
 mod minimum_diameter_averaging;
+mod minimum_variance_averaging;
 mod multi_krum;
 mod nearest_neighbor_averaging;
 mod phocas;
+mod pseudo_krum;
 mod self_centered_clipping;
 mod sign_guard;
+mod subset_search;
 mod trimmed_mean;
 mod trimmed_midpoint;
+mod trimmed_sum;
 mod vertex_cover;
 
 /// Every rule that an experiment file can name.
 pub const RULES: &[Entry<Rule>] = &[
+    aksel::ENTRY,
     average::ENTRY,
     bulyan::ENTRY,
     caf::ENTRY,
     centered_clipping::ENTRY,
+    clipped_gossip::ENTRY,
+    clipped_sum::ENTRY,
     comparative_gradient_elimination::ENTRY,
     coordinate_wise_median::ENTRY,
     dnc::ENTRY,
     fltrust::ENTRY,
     fools_gold::ENTRY,
     geometric_median::ENTRY,
+    iterative_outlier_scissor::ENTRY,
     krum::ENTRY,
     meamed::ENTRY,
+    median_of_means::ENTRY,
     medoid::ENTRY,
     minimum_diameter_averaging::ENTRY,
+    minimum_variance_averaging::ENTRY,
     multi_krum::ENTRY,
     nearest_neighbor_averaging::ENTRY,
     phocas::ENTRY,
+    pseudo_krum::ENTRY,
     self_centered_clipping::ENTRY,
     sign_guard::ENTRY,
     trimmed_mean::ENTRY,
     trimmed_midpoint::ENTRY,
+    trimmed_sum::ENTRY,
 ];
 
 /// Why vectors could not be aggregated.
@@ -171,6 +189,53 @@ pub trait Aggregator: Send {
 /// Builds a rule for `n` vectors of which `f` may be Byzantine.
 pub type BuildRule = fn(&Args, Population) -> Result<Box<dyn Aggregator>, BuildError>;
 
+/// Where a statement about a rule comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Label {
+    /// stated and proven in the source
+    Proven,
+    /// recalled from the source and not looked up; the tests search for a counterexample
+    Recalled,
+    /// derived for this library
+    Derived,
+    /// nothing is stated
+    None,
+}
+
+impl Label {
+    /// One word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Proven => "proven",
+            Self::Recalled => "recalled",
+            Self::Derived => "derived",
+            Self::None => "none",
+        }
+    }
+}
+
+/// What is promised with default parameters, as data.
+#[derive(Debug, Clone, Copy)]
+pub struct Certificate {
+    /// κ(n, f) of `‖R(x) − x̄_S‖² ≤ κ/|S| · Σ_S ‖x_i − x̄_S‖²` for every S of n − f vectors
+    pub kappa: Option<fn(f64, f64) -> f64>,
+    /// where the statement comes from
+    pub label: Label,
+    /// populations in which f arbitrary vectors cannot carry the result away from the honest ones
+    pub breakdown: Option<Bound>,
+}
+
+/// A worked example, checked by the tests; vector 0 is the own one.
+#[derive(Debug, Clone, Copy)]
+pub struct Example {
+    /// the vectors
+    pub rows: &'static [&'static [f32]],
+    /// tolerated Byzantine vectors
+    pub f: usize,
+    /// what the rule makes of them with default parameters
+    pub result: &'static [f32],
+}
+
 /// What is known of a rule besides name and parameters.
 #[derive(Debug, Clone, Copy)]
 pub struct Rule {
@@ -180,6 +245,10 @@ pub struct Rule {
     pub guarantee: &'static str,
     /// cost in n, d, f
     pub cost: &'static str,
+    /// the guarantee as data
+    pub certificate: Certificate,
+    /// a few vectors and what becomes of them
+    pub example: Example,
     /// admissible n and f, where n is the number of vectors given to the rule
     pub bound: Bound,
     /// whether the result is centred at the own vector

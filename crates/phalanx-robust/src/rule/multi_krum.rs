@@ -4,7 +4,7 @@ use crate::geometry::{Geometric, GeometricRule, Geometry, Needs, Pairs};
 use crate::population::{Bound, Population};
 use crate::registry::Entry;
 use crate::rule::krum::{ORIGINAL_BOUND, Score, VARIANT};
-use crate::rule::{AggregateError, Rule};
+use crate::rule::{AggregateError, Certificate, Example, Label, Rule};
 use crate::selection;
 
 /// The registry entry.
@@ -23,6 +23,16 @@ pub const ENTRY: Entry<Rule> = Entry {
         formula: "mean of the m rows of least Krum score, ties by index; m = n − f if not given",
         guarantee: "breakdown at f < n/2 (derived); no κ stated",
         cost: "O(n² d + n² log n)",
+        certificate: Certificate {
+            kappa: None,
+            label: Label::Derived,
+            breakdown: Some(ORIGINAL_BOUND),
+        },
+        example: Example {
+            rows: &[&[0.0], &[1.0], &[2.0], &[4.0], &[100.0]],
+            f: 1,
+            result: &[1.75],
+        },
         bound: ORIGINAL_BOUND,
         is_self_centred: false,
         build: |args, population| {

@@ -3,7 +3,7 @@ use crate::args::Param;
 use crate::geometry::{Geometric, GeometricRule, Geometry, Gram, Needs, Pairs};
 use crate::population::{Bound, Population};
 use crate::registry::Entry;
-use crate::rule::{AggregateError, Rule};
+use crate::rule::{AggregateError, Certificate, Example, Label, Rule};
 use crate::selection;
 
 /// The registry entry.
@@ -20,6 +20,16 @@ pub const ENTRY: Entry<Rule> = Entry {
         guarantee: "derived, one iteration: α + λ ≤ 8f/(n − f) when all n vectors are received, \
                     α + λ ≤ (1 + 2√2)² f(n − f)/(n − 2f)² when n − f of n are",
         cost: "O(n d + n log n); O(n² d) for more than one iteration",
+        certificate: Certificate {
+            kappa: None,
+            label: Label::Derived,
+            breakdown: Some(Bound::MAJORITY),
+        },
+        example: Example {
+            rows: &[&[0.0], &[1.0], &[2.0], &[4.0], &[100.0]],
+            f: 1,
+            result: &[1.75],
+        },
         bound: Bound::MAJORITY,
         is_self_centred: true,
         build: |args, population| {

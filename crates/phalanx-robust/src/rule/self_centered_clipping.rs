@@ -3,7 +3,7 @@ use crate::args::Param;
 use crate::geometry::{Geometric, GeometricRule, Geometry, Gram, Needs, Pairs};
 use crate::population::{Bound, Population};
 use crate::registry::Entry;
-use crate::rule::{AggregateError, Rule};
+use crate::rule::{AggregateError, Certificate, Example, Label, Rule};
 
 /// The registry entry.
 pub const ENTRY: Entry<Rule> = Entry {
@@ -28,6 +28,12 @@ pub const ENTRY: Entry<Rule> = Entry {
                     vectors move each iteration by at most τ f/n. Without tau two far vectors \
                     widen the radius without bound",
         cost: "O(n² d); O(n d) for a single iteration",
+        certificate: Certificate { kappa: None, label: Label::Derived, breakdown: None },
+        example: Example {
+            rows: &[&[0.0], &[1.0], &[2.0], &[4.0], &[100.0]],
+            f: 1,
+            result: &[2.184],
+        },
         bound: Bound::MAJORITY,
         is_self_centred: true,
         build: |args, population| {

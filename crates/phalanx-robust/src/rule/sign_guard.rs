@@ -7,7 +7,7 @@ use crate::kernel;
 use crate::population::{Bound, Population};
 use crate::random::Rng;
 use crate::registry::Entry;
-use crate::rule::{AggregateError, Aggregator, Rule, check_output};
+use crate::rule::{AggregateError, Aggregator, Certificate, Example, Label, Rule, check_output};
 use crate::state::{StateError, StateReader, StateWriter};
 use crate::vectors::Vectors;
 
@@ -37,6 +37,12 @@ pub const ENTRY: Entry<Rule> = Entry {
         guarantee: "derived: never longer than the longest honest vector (n > 2f); none for the \
                     direction",
         cost: "O(n d + n³ · iterations of mean shift); sim and dist: first call O(n² d)",
+        certificate: Certificate { kappa: None, label: Label::Derived, breakdown: None },
+        example: Example {
+            rows: &[&[1.0], &[2.0], &[-3.0], &[4.0], &[100.0]],
+            f: 2,
+            result: &[2.0],
+        },
         bound: Bound::MAJORITY,
         is_self_centred: false,
         build: |args, population| {

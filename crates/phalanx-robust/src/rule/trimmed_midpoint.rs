@@ -2,8 +2,8 @@
 use crate::kernel::order::Statistic;
 use crate::population::Bound;
 use crate::registry::Entry;
-use crate::rule::Rule;
 use crate::rule::coordinate_wise::CoordinateWise;
+use crate::rule::{Certificate, Example, Label, Rule};
 
 /// The registry entry.
 pub const ENTRY: Entry<Rule> = Entry {
@@ -16,6 +16,16 @@ pub const ENTRY: Entry<Rule> = Entry {
                   counts as +∞",
         guarantee: "derived: every coordinate within the range of the honest values",
         cost: "O(n log² n · d)",
+        certificate: Certificate {
+            kappa: None,
+            label: Label::Derived,
+            breakdown: Some(Bound::MAJORITY),
+        },
+        example: Example {
+            rows: &[&[0.0], &[1.0], &[2.0], &[4.0], &[100.0]],
+            f: 1,
+            result: &[2.5],
+        },
         bound: Bound::MAJORITY,
         is_self_centred: false,
         build: |_, population| {

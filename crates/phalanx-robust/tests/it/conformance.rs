@@ -2,7 +2,7 @@
 //!
 //! What an entry by its nature does not promise is listed in [`EXCEPTIONS`], with the reason.
 use phalanx_robust::population::{Bound, PopulationError};
-use phalanx_robust::rule::BuildError;
+use phalanx_robust::rule::{BuildError, Certificate, Example, Label};
 use phalanx_robust::{AggregateError, Population, RULES, Rng, StateReader, StateWriter, Vectors};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
@@ -43,6 +43,9 @@ const EXCEPTIONS: &[(&str, Promise, &str)] = &[
     ("geometric-median", Promise::Scale, "distances below nu count as nu"),
     ("geometric-median", Promise::Translation, "three iterations from the origin"),
     ("minimum-diameter-averaging", Promise::Permutation, "equal diameters: least indices win"),
+    ("median-of-means", Promise::Permutation, "the permutation is drawn by index"),
+    ("pseudo-krum", Promise::Near, "an honest score may include far vectors, a far one not"),
+    ("pseudo-krum", Promise::Permutation, "candidates are drawn by index"),
     ("self-centered-clipping", Promise::Near, "the radius is fixed"),
     ("self-centered-clipping", Promise::Scale, "the radius is fixed"),
     ("sign-guard", Promise::Translation, "lengths and signs are seen from the origin"),
@@ -58,6 +61,7 @@ const EXCEPTIONS: &[(&str, Promise, &str)] = &[
 const RARE: &[(&str, Promise, &str)] = &[
     ("caf", Promise::Permutation, "near equals beside far larger values are told by rounding"),
     ("krum", Promise::Permutation, "two mutual nearest rows tie; the lower index wins"),
+    ("minimum-variance-averaging", Promise::Permutation, "equal variances: least indices win"),
     ("medoid", Promise::Permutation, "two rows alone tie; the lower index wins"),
 ];
 
@@ -65,7 +69,12 @@ const RARE: &[(&str, Promise, &str)] = &[
 const MEAN_WITHOUT_FAULTS: &[&str] = &[
     "average",
     "bulyan",
+    "clipped-gossip",
+    "clipped-sum",
     "dnc",
+    "iterative-outlier-scissor",
+    "minimum-variance-averaging",
+    "trimmed-sum",
     "trimmed-mean",
     "meamed",
     "phocas",
@@ -280,6 +289,35 @@ mod nightly {
         for_all(10_000, Promise::Translation, moves_along);
         for_all(10_000, Promise::Scale, scales_along);
         for_all(10_000, Promise::Identity, keeps_identical_rows);
+    }
+}
+
+#[test]
+fn the_worked_example_of_every_rule() {
+    let mut wrong = Vec::new();
+    for rule in RULES {
+        let Example { rows, f, result } = rule.build.example;
+        let mut built = Subject { mixing: None, rule }.build(rows.len(), f);
+        let found = family(rows).aggregate(&mut *built).unwrap();
+        let is_fine = is_close(&found, result).is_ok() && found.len() == result.len();
+        if !is_fine {
+            wrong.push(format!("{}: {found:?}, not {result:?}", rule.name));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What a certificate says is what the contract above finds.
+#[test]
+fn certificates_agree_with_prose_bound_and_contract() {
+    for rule in RULES {
+        let Certificate { kappa, label, breakdown } = rule.build.certificate;
+        assert!(rule.build.guarantee.contains(label.word()), "`{}`", rule.name);
+        let is_near = promises(Subject { mixing: None, rule }, Promise::Near);
+        assert!(is_near || breakdown.is_none(), "`{}` can be carried away", rule.name);
+        assert!(breakdown.is_none_or(|bound| bound == rule.build.bound), "`{}`", rule.name);
+        assert!(kappa.is_none() || breakdown.is_some(), "`{}`: κ implies breakdown", rule.name);
+        assert!(label != Label::None || kappa.is_none() && breakdown.is_none(), "{}", rule.name);
     }
 }
 

@@ -48,3 +48,21 @@ fn vectors_are_equal_bit_by_bit() {
     assert_eq!(nan.address(), nan.clone().address());
     assert_ne!(nan.address(), Vector::new(vec![f32::NAN]).address());
 }
+
+#[test]
+fn weights_are_checked() {
+    let rows: [&[f32]; 2] = [&[1.0], &[2.0]];
+    let with = |weights: &'static [f64]| {
+        Vectors::new(&rows)
+            .unwrap()
+            .with_weights(weights)
+            .map(|vectors| vectors.weights().is_some())
+    };
+    assert_eq!(with(&[0.0, 2.0]), Ok(true));
+    assert_eq!(with(&[1.0]), Err(ShapeError::WeightCount { expected: 2, found: 1 }));
+    assert_eq!(with(&[1.0, -1.0]), Err(ShapeError::Weight { row: 1 }));
+    assert_eq!(with(&[f64::NAN, 1.0]), Err(ShapeError::Weight { row: 0 }));
+    assert_eq!(with(&[f64::INFINITY, 1.0]), Err(ShapeError::Weight { row: 0 }));
+    assert_eq!(with(&[0.0, 0.0]), Err(ShapeError::WeightSum));
+    assert_eq!(with(&[f64::MAX, f64::MAX]), Err(ShapeError::WeightSum));
+}

@@ -2,6 +2,7 @@
 use phalanx_attack::{ATTACKS, AttackRule};
 use phalanx_learn::{ALGORITHMS, AlgorithmRule, TaskRule};
 use phalanx_robust::mixing::{MIXINGS, MixingRule};
+use phalanx_robust::rule::{Certificate, Example};
 use phalanx_robust::{Entry, Param, RULES, Rule};
 use phalanx_tasks::TASKS;
 
@@ -125,6 +126,10 @@ impl Listed {
             ("cost", rule.cost.into()),
             ("bound", format!("{}, where n counts the vectors that it is given", rule.bound)),
         ];
+        facts.extend(certified(rule));
+        let Example { rows, f, result } = rule.example;
+        let text = format!("{rows:?} with f = {f} becomes {result:?}");
+        facts.push(("example", text));
         if rule.is_self_centred {
             facts.push(("centre", "the node's own vector".into()));
         }
@@ -135,4 +140,21 @@ impl Listed {
         let Entry { name, summary, source, params, .. } = *entry;
         Self { kind, name, summary, source, params, facts }
     }
+}
+
+/// The certificate in words, with κ for a few populations.
+fn certified(rule: &Rule) -> Vec<(&'static str, String)> {
+    let Certificate { kappa, label, breakdown } = rule.certificate;
+    let mut facts = Vec::new();
+    if let Some(kappa) = kappa {
+        let at = |(n, f): (u8, u8)| {
+            format!("{:.3} at n = {n}, f = {f}", kappa(f64::from(n), f64::from(f)))
+        };
+        let values = [(10, 1), (10, 3), (25, 5)].map(at).join("; ");
+        facts.push(("kappa", format!("{values} ({})", label.word())));
+    }
+    if let Some(bound) = breakdown {
+        facts.push(("breakdown", format!("none for {bound} ({})", label.word())));
+    }
+    facts
 }

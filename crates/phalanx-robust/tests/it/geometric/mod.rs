@@ -1,7 +1,9 @@
 //! Rules that are distances in, weights out: worked examples, published bounds, exactness.
 mod breakdown;
+mod chain;
 mod clipping;
 mod examples;
+mod gossip;
 mod median;
 mod reduction;
 mod subsets;

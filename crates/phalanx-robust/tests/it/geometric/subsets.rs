@@ -1,8 +1,9 @@
 //! Rules that search among subsets agree with enumeration, ties included.
-use phalanx_robust::Rng;
+use phalanx_robust::{AggregateError, Rng};
 
 use super::{aggregate, build, cloud, mean, squared, subsets, widen};
 
+const MVA: &str = "minimum-variance-averaging";
 const MDA: &str = "minimum-diameter-averaging";
 
 fn diameter(rows: &[Vec<f32>], subset: &[usize]) -> f64 {
@@ -49,6 +50,30 @@ fn least_diameter_equals_enumeration() {
     }
 }
 
+fn sum_over_pairs(rows: &[Vec<f32>], subset: &[usize]) -> f64 {
+    let pairs = subset.iter().flat_map(|&i| subset.iter().map(move |&j| (i, j)));
+    pairs.map(|(i, j)| squared(&widen(&rows[i]), &widen(&rows[j]))).sum()
+}
+
+#[test]
+fn least_variance_equals_enumeration() {
+    let mut rng = Rng::stream(3, 0, "mva");
+    for case in 0..600 {
+        let count = 1 + rng.below(12);
+        let f = rng.below(count.div_ceil(2));
+        let rows = match case % 3 {
+            0 => grid(&mut rng, count, 2, 4),
+            1 => grid(&mut rng, count, 3, 3),
+            _ => cloud(&mut rng, count, 4),
+        };
+        let best = first_best(&rows, count - f, sum_over_pairs);
+        let expected = mean(best.iter().map(|i| &rows[*i]));
+        let found = aggregate(&mut build(MVA, (count, f), &[]), &rows, 0).unwrap();
+        let error = squared(&widen(&found), &expected).sqrt();
+        assert!(error < 1e-6, "{case}: {rows:?} f = {f}: {found:?}, not {best:?} {expected:?}");
+    }
+}
+
 #[test]
 fn clustered_rows_of_a_hundred_are_fast() {
     let mut rng = Rng::stream(2, 0, "clustered");
@@ -61,4 +86,12 @@ fn clustered_rows_of_a_hundred_are_fast() {
     );
     let found = aggregate(&mut build(MDA, (100, 16), &[]), &rows, 0).unwrap();
     assert!(found.iter().all(|x| x.abs() < 0.5), "{found:?}");
+    // Least variance is harder: the cluster is told from the cloud only by all pairs together.
+    let refused = aggregate(&mut build(MVA, (100, 16), &[]), &rows, 0);
+    assert_eq!(refused, Err(AggregateError::Limit { rule: MVA, limit: 5_000_000 }));
+    // A cluster farther out is left out at once.
+    rows[84..].iter_mut().flatten().for_each(|x| *x += 5.0);
+    let found = aggregate(&mut build(MVA, (100, 16), &[]), &rows, 0).unwrap();
+    let error = squared(&widen(&found), &mean(&rows[..84])).sqrt();
+    assert!(error < 1e-6, "{error}");
 }
