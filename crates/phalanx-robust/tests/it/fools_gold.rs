@@ -93,6 +93,13 @@ fn sending_nothing_finite_hides_no_history() {
 fn everybody_alike_is_the_mean() {
     let rows: [&[f32]; 3] = [&[1.0, 2.0], &[2.0, 4.0], &[f32::INFINITY, 0.0]];
     assert_eq!(family(&rows).aggregate(&mut *build(3, 1)).unwrap(), [1.5, 3.0]);
+    // Entries of other lengths are rounded, and rounding must not decide who counts.
+    let at = |length: f32| [0.1, 0.7, -0.3].map(|x: f32| x * length);
+    let rows = [at(1.0), at(3.3), at(0.77), at(1.93)];
+    let out = family(&rows.each_ref().map(|row| &row[..])).aggregate(&mut *build(4, 0)).unwrap();
+    for (a, b) in out.iter().zip(at(1.75)) {
+        assert!((a - b).abs() < 1e-6, "{out:?}");
+    }
 }
 
 #[test]
@@ -102,6 +109,7 @@ fn sums_saturate() {
     for _ in 0..5 {
         assert_eq!(family(&rows).aggregate(&mut *rule).unwrap(), [f32::MAX, 0.0]);
     }
+    build(2, 0).load(&mut StateReader::new(&saved(&rule))).unwrap();
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn five_rows_by_hand() {
 /// M = 2, the lower of two middle lengths: 0.25 and 8 are within ⅛ M and 4 M, 0.24 and 8.5 are not.
 #[test]
 fn the_bounds_are_closed() {
-    let numbers = [2.0f32, 0.25, 0.24, 2.0, 8.0, 8.5];
+    let numbers = [2.0f32, 0.25, 0.24, 2.5, 8.0, 8.5];
     let rows: Vec<&[f32]> = numbers.iter().map(std::slice::from_ref).collect();
     let given = [("lower", Value::Number(0.125)), ("upper", Value::Number(4.0))];
     let mut rule = build_rule(rule("sign-guard"), 6, 0, &given);
@@ -195,4 +195,13 @@ fn a_refused_call_or_snapshot_changes_nothing() {
         assert!(matches!(result, Err(StateError::Mismatch { .. })));
         assert_eq!(saved(&rule), before, "{variant}");
     }
+}
+
+/// Only the length is bounded: equal lengths and shares of signs carry the result away from
+/// honest vectors that agree exactly.
+#[test]
+fn vectors_of_equal_signs_in_other_places_pass() {
+    let (good, bad): (&[f32], &[f32]) = (&[1.0, 1.0, -1.0, -1.0], &[-1.0, -1.0, 1.0, 1.0]);
+    let out = family(&[good, bad, good, good, bad]).aggregate(&mut *build(5, 2, "plain", 1.0));
+    assert!((out.unwrap()[0] - 0.2).abs() < 1e-6);
 }
