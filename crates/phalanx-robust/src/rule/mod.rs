@@ -19,6 +19,7 @@ mod coordinate_wise;
 mod coordinate_wise_median;
 mod dnc;
 mod fltrust;
+mod fools_gold;
 mod geometric_median;
 mod gossip;
 mod iterative_outlier_scissor;
@@ -33,6 +34,7 @@ mod nearest_neighbor_averaging;
 mod phocas;
 mod pseudo_krum;
 mod self_centered_clipping;
+mod sign_guard;
 mod subset_search;
 mod trimmed_mean;
 mod trimmed_midpoint;
@@ -52,6 +54,7 @@ pub const RULES: &[Entry<Rule>] = &[
     coordinate_wise_median::ENTRY,
     dnc::ENTRY,
     fltrust::ENTRY,
+    fools_gold::ENTRY,
     geometric_median::ENTRY,
     iterative_outlier_scissor::ENTRY,
     krum::ENTRY,
@@ -65,6 +68,7 @@ pub const RULES: &[Entry<Rule>] = &[
     phocas::ENTRY,
     pseudo_krum::ENTRY,
     self_centered_clipping::ENTRY,
+    sign_guard::ENTRY,
     trimmed_mean::ENTRY,
     trimmed_midpoint::ENTRY,
     trimmed_sum::ENTRY,
@@ -115,6 +119,16 @@ pub enum AggregateError {
         /// length that it remembers
         expected: usize,
         /// length of the vectors
+        found: usize,
+    },
+    /// The rule remembers each sender by the position of its row, and their number changed.
+    #[error("rule `{rule}` remembers `{expected}` senders by position, but `{found}` rows came")]
+    Senders {
+        /// name of the rule
+        rule: &'static str,
+        /// senders that it remembers
+        expected: usize,
+        /// rows of this call
         found: usize,
     },
     /// A search exceeded its stated limit.

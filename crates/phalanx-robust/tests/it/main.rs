@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 mod args;
 mod conformance;
+mod fools_gold;
 mod geometric;
 mod golden;
 mod inputs;
@@ -9,5 +10,6 @@ mod kappa;
 mod mixing;
 mod population;
 mod random;
+mod sign_guard;
 mod state;
 mod vectors;
