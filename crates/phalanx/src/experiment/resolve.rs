@@ -135,7 +135,7 @@ pub fn resolve(table: &Table, names: (&str, &str), known: &Registries) -> Result
     let resolver = Resolver { table, known };
     let population = resolver.population()?;
     let (algorithm, algorithm_entry) = resolver.algorithm()?;
-    let exchange = resolver.exchange()?;
+    let exchange = resolver.exchange(algorithm_entry.build.is_star)?;
     let collected = match exchange.wait {
         Wait::Quorum if !algorithm_entry.build.is_star => population.quorum(),
         _ => population.n(),
@@ -285,7 +285,7 @@ impl<'a> Resolver<'a> {
         Ok(((byzantine > 0).then_some(choice), byzantine, reach))
     }
 
-    fn exchange(&self) -> Result<Exchange, Problem> {
+    fn exchange(&self, is_star: bool) -> Result<Exchange, Problem> {
         let known = ["name", "wait", "timeout-ms", "finite"];
         let section = self.section("exchange", &known)?;
         let get = |key: &str| section.and_then(|section| section.get(key));
@@ -303,7 +303,9 @@ impl<'a> Resolver<'a> {
         };
         let is_finite_required = match get("finite") {
             Some(finite) => finite.flag("exchange.finite")?,
-            None => true,
+            // Who acts on the first n − f can refuse f vectors and lose nothing. Who waits for all
+            // would act on too few for its rule, which tolerates f that are not finite.
+            None => wait == Wait::Quorum && !is_star,
         };
         Ok(Exchange { name, wait, timeout_ms, is_finite_required })
     }
