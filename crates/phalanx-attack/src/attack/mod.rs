@@ -76,7 +76,8 @@ pub struct View<'a> {
     pub turn: Turn,
     /// the vectors that honest nodes share in this turn, by ascending node
     pub honest: Vectors<'a>,
-    /// the step size γ when those are models after the local step; `None` for gradients, momenta
+    /// the step size γ when those are models after the local step, 0 when they are models without
+    /// one; `None` for gradients, momenta
     pub step: Option<f64>,
     /// honest gradients on flipped labels, same order, when asked for
     pub flipped: Option<Vectors<'a>>,
