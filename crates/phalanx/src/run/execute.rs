@@ -273,7 +273,12 @@ fn names(run: &Run) -> BTreeMap<String, String> {
 }
 
 fn unassembled(error: &AssembleError) -> Problem {
-    let problem = Problem::new(error.to_string());
+    let text = error.to_string();
+    // A data set that is missing brings the hint that fits it.
+    if let Some((message, hint)) = text.split_once("\nhint: ") {
+        return Problem::new(message).hint(format!("{hint}; `phalanx data` lists what is here"));
+    }
+    let problem = Problem::new(text);
     match error {
         AssembleError::Task { .. } => {
             problem.hint("`phalanx data` shows what is there and how to get the rest")
