@@ -195,7 +195,10 @@ fn missing_data_leave_nothing_behind() {
     let task = r#"{ name = "image-classification", dataset = "cifar10", model = "cifar-cnn" }"#;
     let text = small(10).replace(r#"{ name = "quadratic", dim = 30 }"#, task);
     scratch.write("a.toml", &text);
-    refused(&scratch.phalanx(&["run", "a.toml"]), "hint: `phalanx data` shows what is there");
+    let said = scratch.phalanx(&["run", "a.toml"]);
+    refused(&said, "hint: unpack the binary version");
+    refused(&said, "; `phalanx data` lists what is here");
+    assert_eq!(said.err.matches("hint:").count(), 1, "one hint, the one that fits");
     refused(&scratch.phalanx(&["run", "a.toml", "--data", "nowhere"]), "does not exist: nowhere");
     assert!(!scratch.path().join("runs").exists());
 }
