@@ -1,7 +1,6 @@
 //! Steps along the edges of a weighted graph: what the rules for sparse graphs share.
 use crate::geometry::Geometry;
-use crate::population::{Bound, Population};
-use crate::rule::AggregateError;
+use crate::rule::{AggregateError, trusted_own};
 
 /// The neighbours of a node by ascending distance, ties by index, those not finite last.
 #[derive(Debug, Default)]
@@ -22,13 +21,8 @@ impl Neighbours {
         own: Option<usize>,
         f: usize,
     ) -> Result<usize, AggregateError> {
-        let own = own.ok_or(AggregateError::NoOwn { rule })?;
+        let own = trusted_own(rule, geometry, own, f)?;
         let count = geometry.count();
-        Population::new(count, f)?.require(Bound::MAJORITY)?;
-        if !geometry.is_finite(own) {
-            return Err(AggregateError::OwnNotFinite { rule });
-        }
-        geometry.finite_count(f)?;
         let distances = geometry.squared_distances_of(own);
         self.order.clear();
         self.order.extend((0..count).filter(|j| *j != own));

@@ -1,6 +1,6 @@
 //! Aggregation rules: one file each, one line each in the list below.
 use crate::args::{ArgError, Args};
-use crate::geometry::GeometricRule;
+use crate::geometry::{GeometricRule, Geometry};
 use crate::kernel::order::Statistic;
 use crate::population::{Bound, Population, PopulationError};
 use crate::registry::Entry;
@@ -262,4 +262,20 @@ pub(crate) fn check_output(vectors: Vectors<'_>, out: &[f32]) -> Result<(), Aggr
         return Ok(());
     }
     Err(AggregateError::Output { expected: vectors.dim(), found: out.len() })
+}
+
+/// The own row of a rule that is centred at it, once n and f go together and it is finite.
+pub(crate) fn trusted_own(
+    rule: &'static str,
+    geometry: &Geometry,
+    own: Option<usize>,
+    f: usize,
+) -> Result<usize, AggregateError> {
+    let own = own.ok_or(AggregateError::NoOwn { rule })?;
+    Population::new(geometry.count(), f)?.require(Bound::MAJORITY)?;
+    if !geometry.is_finite(own) {
+        return Err(AggregateError::OwnNotFinite { rule });
+    }
+    geometry.finite_count(f)?;
+    Ok(own)
 }

@@ -1,9 +1,9 @@
 //! Nearest-neighbour averaging: the mean of the vectors closest to the own one.
 use crate::args::Param;
 use crate::geometry::{Geometric, GeometricRule, Geometry, Gram, Needs, Pairs};
-use crate::population::{Bound, Population};
+use crate::population::Bound;
 use crate::registry::Entry;
-use crate::rule::{AggregateError, Certificate, Example, Label, Rule};
+use crate::rule::{AggregateError, Certificate, Example, Label, Rule, trusted_own};
 use crate::selection;
 
 /// The registry entry.
@@ -65,13 +65,8 @@ impl GeometricRule for NearestNeighborAveraging {
         own: Option<usize>,
         weights: &mut [f64],
     ) -> Result<(), AggregateError> {
-        let own = own.ok_or(AggregateError::NoOwn { rule: ENTRY.name })?;
+        let own = trusted_own(ENTRY.name, geometry, own, self.f)?;
         let count = geometry.count();
-        Population::new(count, self.f)?.require(Bound::MAJORITY)?;
-        if !geometry.is_finite(own) {
-            return Err(AggregateError::OwnNotFinite { rule: ENTRY.name });
-        }
-        geometry.finite_count(self.f)?;
         let keep = count - self.f;
         selection::rank(geometry.squared_distances_of(own), Some(own), &mut self.order);
         selection::mean_of(&self.order[..keep], weights);

@@ -1,9 +1,9 @@
 //! Self-centred clipping: differences from the own vector, clipped and averaged.
 use crate::args::Param;
 use crate::geometry::{Geometric, GeometricRule, Geometry, Gram, Needs, Pairs};
-use crate::population::{Bound, Population};
+use crate::population::Bound;
 use crate::registry::Entry;
-use crate::rule::{AggregateError, Certificate, Example, Label, Rule};
+use crate::rule::{AggregateError, Certificate, Example, Label, Rule, trusted_own};
 
 /// The registry entry.
 pub const ENTRY: Entry<Rule> = Entry {
@@ -83,13 +83,7 @@ impl GeometricRule for SelfCenteredClipping {
         own: Option<usize>,
         weights: &mut [f64],
     ) -> Result<(), AggregateError> {
-        let own = own.ok_or(AggregateError::NoOwn { rule: ENTRY.name })?;
-        let count = geometry.count();
-        Population::new(count, self.f)?.require(Bound::MAJORITY)?;
-        if !geometry.is_finite(own) {
-            return Err(AggregateError::OwnNotFinite { rule: ENTRY.name });
-        }
-        geometry.finite_count(self.f)?;
+        let own = trusted_own(ENTRY.name, geometry, own, self.f)?;
         self.distances.clear();
         self.distances.extend_from_slice(geometry.squared_distances_of(own));
         let tau = match self.tau {
