@@ -1,5 +1,5 @@
 //! The record: everything that anybody may watch, as one enum.
-use phalanx_protocol::{Discard, NodeId, Rejection, Round, Time, Turn};
+use phalanx_protocol::{Discard, Evidence, NodeId, Rejection, Round, Time, Turn};
 
 use crate::task::Scores;
 
@@ -45,6 +45,11 @@ pub enum Event {
         from: NodeId,
         /// why
         reason: Discard,
+    },
+    /// somebody's fault is proven to everybody
+    Accused {
+        /// the proof
+        evidence: Evidence,
     },
     /// it cannot go on (training diverged, a rule refused)
     Failed {

@@ -80,6 +80,9 @@ impl<E: Exchange> Participant<E> {
                 Output::Discard { from, reason } => {
                     effects.push(Effect::Record(Event::Discarded { from, reason }));
                 }
+                Output::Accuse(evidence) => {
+                    effects.push(Effect::Record(Event::Accused { evidence: *evidence }));
+                }
                 Output::Event(collected) => {
                     let from = collected.vectors.iter().map(|(from, _)| *from).collect();
                     effects.push(Effect::Record(Event::Collected { turn: collected.turn, from }));
@@ -92,9 +95,9 @@ impl<E: Exchange> Participant<E> {
     /// The worker has finished a job.
     pub fn done(&mut self, now: Time, done: Done, effects: &mut Vec<Effect<E::Message>>) {
         match done {
-            Done::Proposed { turn, vector, loss, .. } => {
+            Done::Proposed { turn, vector, loss, halvings, .. } => {
                 effects.push(Effect::Record(Event::Proposed { turn, loss }));
-                self.handle(now, Input::Command(Share { turn, vector }), effects);
+                self.handle(now, Input::Command(Share { turn, vector, halvings }), effects);
             }
             Done::Absorbed { turn, loss, is_round_over } => {
                 if loss.is_some() {

@@ -68,12 +68,13 @@ fn load_text(input: &mut StateReader<'_>) -> Result<String, StateError> {
 /// Appends the outcome of a job.
 pub fn save_result(result: &Result<Done, WorkError>, out: &mut StateWriter) {
     match result {
-        Ok(Done::Proposed { turn, vector, loss, cargo, spied }) => {
+        Ok(Done::Proposed { turn, vector, loss, cargo, halvings, spied }) => {
             out.u64(0);
             turn.save(out);
             out.vector(vector);
             save_loss(*loss, out);
             cargo.save(out);
+            out.u64(u64::from(*halvings));
             spied.save(out);
         }
         Ok(Done::Absorbed { turn, loss, is_round_over }) => {
@@ -107,6 +108,7 @@ pub fn load_result(input: &mut StateReader<'_>) -> Result<Result<Done, WorkError
             vector: input.vector()?,
             loss: load_loss(input)?,
             cargo: Cargo::load(input)?,
+            halvings: input.u64()? as u16,
             spied: Spied::load(input)?,
         }),
         1 => Ok(Done::Absorbed {

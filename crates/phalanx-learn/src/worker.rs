@@ -56,6 +56,8 @@ pub enum Done {
         loss: Option<f64>,
         /// what kind of vector it is
         cargo: Cargo,
+        /// how far an exchange that iterates shall bring the honest vectors together
+        halvings: u16,
         /// what an adversary asked to see; empty outside a simulator
         spied: Spied,
     },
@@ -157,7 +159,8 @@ impl Worker {
             return Err(TaskError::NotFinite { what: "proposed vector" }.into());
         }
         let spied = Spied { flipped: self.flipped.clone(), model };
-        Ok(Done::Proposed { turn, vector, loss, cargo, spied })
+        let halvings = self.algorithm.halvings(turn);
+        Ok(Done::Proposed { turn, vector, loss, cargo, halvings, spied })
     }
 
     fn absorb(&mut self, collected: &Collected) -> Result<Done, WorkError> {

@@ -11,17 +11,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use phalanx_robust::{StateError, StateReader, StateWriter, Vector};
 
 use crate::machine::{
-    Collected, Discard, Exchange, Input, Machine, NodeId, Outbox, Output, Rejection, Share, Time,
-    To, Turn,
+    Collected, Discard, Exchange, Input, Machine, Message, NodeId, Outbox, Output, Reader,
+    Rejection, Share, Time, To, Turn, Writer,
 };
 
-/// Turns ahead of the own one that are kept for each peer; further ones are discarded.
+/// Turns ahead of the own one that are kept for each peer unless told otherwise.
 ///
 /// An honest peer can be ahead by more in an asynchronous network, so going beyond is no fault.
 pub const TURNS_AHEAD_MAX: usize = 64;
-
-/// Bytes in front of the entries: version, turn, length.
-const HEADER_BYTES: u64 = 16;
 
 /// A vector of a turn.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,6 +42,8 @@ pub struct DirectConfig {
     pub is_finite_required: bool,
     /// length of a vector
     pub dim: usize,
+    /// turns ahead of the own one that are kept for each peer; further ones are discarded
+    pub turns_ahead_max: usize,
     /// where the node sits
     pub seat: Seat,
 }
@@ -107,7 +106,7 @@ impl DirectConfig {
 
 type Shelf = BTreeMap<NodeId, Vector>;
 
-/// The machine. State: at most [`TURNS_AHEAD_MAX`] vectors of each peer.
+/// The machine. State: at most `turns_ahead_max` vectors of each peer, and the own one.
 #[derive(Debug)]
 pub struct Direct {
     me: NodeId,
@@ -149,7 +148,7 @@ impl Direct {
         // Per peer, so that who floods harms nobody else.
         let kept = self.shelves.values().filter(|shelf| shelf.contains_key(&from)).count()
             + self.refused.values().filter(|nodes| nodes.contains(&from)).count();
-        if kept >= TURNS_AHEAD_MAX {
+        if kept >= self.config.turns_ahead_max {
             return out.push(Output::Discard { from, reason: Discard::TooEarly });
         }
         if self.refused.get(&turn).is_some_and(|nodes| nodes.contains(&from)) {
@@ -223,7 +222,7 @@ impl Machine for Direct {
     fn handle(&mut self, now: Time, input: Input<Self>, out: &mut Outbox<Self>) {
         match input {
             Input::Message { from, message } => self.receive(from, message, out),
-            Input::Command(Share { turn, vector }) => {
+            Input::Command(Share { turn, vector, .. }) => {
                 assert!(self.closed < Some(turn) && self.open.is_none(), "turns only grow");
                 assert_eq!(vector.len(), self.config.dim, "the own vector has the model's length");
                 let route = self.config.route(turn);
@@ -326,24 +325,35 @@ impl Exchange for Direct {
         Ok(())
     }
 
-    fn save_message(message: &DirectMessage, out: &mut StateWriter) {
-        message.turn.save(out);
-        out.vector(&message.vector);
+    fn held(&self) -> usize {
+        self.shelves.values().map(BTreeMap::len).sum::<usize>()
+            + self.refused.values().map(BTreeSet::len).sum::<usize>()
     }
 
-    fn load_message(input: &mut StateReader<'_>) -> Result<DirectMessage, StateError> {
-        Ok(DirectMessage { turn: Turn::load(input)?, vector: input.vector()? })
+    fn held_max(&self) -> usize {
+        self.config.nodes * self.config.turns_ahead_max + 1
+    }
+}
+
+impl Message for DirectMessage {
+    fn write(&self, out: &mut dyn Writer) {
+        out.u64(self.turn.bits());
+        out.vector(&self.vector);
     }
 
-    fn message_bytes(message: &DirectMessage) -> u64 {
-        HEADER_BYTES + 4 * message.vector.len() as u64
+    fn read<R: Reader>(input: &mut R) -> Result<Self, R::Error> {
+        Ok(Self { turn: Turn::from_bits(input.u64()?), vector: input.vector()? })
     }
 
-    fn cargo(message: &DirectMessage) -> Option<(Turn, &Vector)> {
-        Some((message.turn, &message.vector))
+    fn turn(&self) -> Turn {
+        self.turn
     }
 
-    fn carry(turn: Turn, vector: Vector) -> DirectMessage {
-        DirectMessage { turn, vector }
+    fn shared(&self) -> Option<&Vector> {
+        Some(&self.vector)
+    }
+
+    fn opening(turn: Turn, vector: Vector) -> Self {
+        Self { turn, vector }
     }
 }

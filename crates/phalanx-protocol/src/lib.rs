@@ -4,12 +4,14 @@
 //! socket, reads no clock and starts no thread.
 //!
 //! Start reading at [`Machine`], then `direct.rs`, the simplest [`Exchange`].
+pub mod broadcast;
 pub mod direct;
 pub mod machine;
 
+pub use broadcast::{Broadcast, Delivered, Digest, Instance};
 pub use direct::{Direct, DirectConfig, DirectMessage, Seat};
 pub use machine::{
-    Collected, Discard, Exchange, Input, Machine, NodeId, Outbox, Output, Phase, Rejection, Round,
-    Share, Time, To, Turn,
+    Collected, Discard, Evidence, Exchange, Input, Machine, Malformed, Message, NodeId, Outbox,
+    Output, Pass, Phase, Reader, Rejection, Round, Share, Time, To, Turn, Writer,
 };
 pub use phalanx_robust::Vector;

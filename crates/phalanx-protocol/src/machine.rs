@@ -39,37 +39,61 @@ pub struct Round(pub u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Phase(pub u16);
 
-/// What one exchange is about: a phase of a round. Ordered as time goes.
+/// One pass of agreement inside an exchange; 0 where the exchange does not iterate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Pass(pub u16);
+
+/// What one exchange is about: a pass of a phase of a round. Ordered as time goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Turn {
     /// the learning iteration
     pub round: Round,
     /// the exchange inside it
     pub phase: Phase,
+    /// the pass of agreement inside that
+    pub pass: Pass,
 }
 
 impl Turn {
-    /// A turn by its numbers.
+    /// A turn by its numbers; its first pass.
     pub fn new(round: u32, phase: u16) -> Self {
-        Self { round: Round(round), phase: Phase(phase) }
+        Self { round: Round(round), phase: Phase(phase), pass: Pass(0) }
+    }
+
+    /// Another pass of the same phase.
+    pub fn with_pass(self, pass: u16) -> Self {
+        Self { pass: Pass(pass), ..self }
+    }
+
+    /// As one number, in the same order.
+    pub fn bits(self) -> u64 {
+        u64::from(self.round.0) << 32 | u64::from(self.phase.0) << 16 | u64::from(self.pass.0)
+    }
+
+    /// The turn of a number.
+    pub fn from_bits(bits: u64) -> Self {
+        Self::new((bits >> 32) as u32, (bits >> 16) as u16).with_pass(bits as u16)
     }
 
     /// Appends it to a snapshot.
     pub fn save(self, out: &mut StateWriter) {
-        out.u64(u64::from(self.round.0) << 16 | u64::from(self.phase.0));
+        out.u64(self.bits());
     }
 
     /// # Errors
     /// When the snapshot ends.
     pub fn load(input: &mut StateReader<'_>) -> Result<Self, StateError> {
-        let bits = input.u64()?;
-        Ok(Self::new((bits >> 16) as u32, bits as u16))
+        Ok(Self::from_bits(input.u64()?))
     }
 }
 
 impl fmt::Display for Turn {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}.{}", self.round.0, self.phase.0)
+        write!(out, "{}.{}", self.round.0, self.phase.0)?;
+        match self.pass {
+            Pass(0) => Ok(()),
+            Pass(pass) => write!(out, ".{pass}"),
+        }
     }
 }
 
@@ -95,6 +119,42 @@ pub enum Rejection {
     OutOfRole,
     /// a phase that the round does not have
     NoSuchTurn,
+    /// a signature that is not its signer's over what it stands beside
+    BadSignature,
+    /// a list or certificate that no honest node would send
+    Malformed,
+}
+
+/// A proof that anybody can check: one node signed two digests for one instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Evidence {
+    /// who signed twice
+    pub accused: NodeId,
+    /// the turn of the instance
+    pub turn: Turn,
+    /// whose broadcast the instance is
+    pub sender: NodeId,
+    /// the two digests, ascending
+    pub digests: [[u8; 32]; 2],
+    /// the accused's signatures over them
+    pub signatures: [[u8; 64]; 2],
+}
+
+impl fmt::Display for Evidence {
+    /// Everything that a reader needs to check the proof.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let Self { accused, turn, sender, .. } = self;
+        write!(
+            out,
+            "node `{accused}` signed two digests for the broadcast of node `{sender}` in turn \
+             `{turn}`: {} by {}, and {} by {}",
+            hex(&self.digests[0]),
+            hex(&self.signatures[0]),
+            hex(&self.digests[1]),
+            hex(&self.signatures[1])
+        )
+    }
 }
 
 /// A limit of ours, or lateness; nobody is to blame.
@@ -178,13 +238,15 @@ pub enum Output<Message, Event> {
         /// why
         reason: Discard,
     },
-    /// something was refused, and that proves a fault of its sender
+    /// something was refused, and that proves a fault of its sender to this node
     Reject {
         /// who sent it
         from: NodeId,
         /// why
         reason: Rejection,
     },
+    /// something proves a fault to everybody
+    Accuse(Box<Evidence>),
 }
 
 /// Where a machine pushes its outputs; the caller's, so that nested machines share one.
@@ -197,6 +259,9 @@ pub struct Share {
     pub turn: Turn,
     /// the node's own vector
     pub vector: Vector,
+    /// N: an exchange that iterates divides the diameter of the honest vectors by 2^N at least;
+    /// others ignore it
+    pub halvings: u16,
 }
 
 /// Event: enough vectors of this turn have come.
@@ -209,7 +274,7 @@ pub struct Collected {
 }
 
 /// A machine that turns one shared vector per turn into a collection of the others'.
-pub trait Exchange: Machine<Command = Share, Event = Collected> + Send {
+pub trait Exchange: Machine<Message: Message, Command = Share, Event = Collected> + Send {
     /// Appends everything that the next input depends on.
     fn save(&self, out: &mut StateWriter);
 
@@ -217,19 +282,141 @@ pub trait Exchange: Machine<Command = Share, Event = Collected> + Send {
     /// When the snapshot does not fit.
     fn load(&mut self, input: &mut StateReader<'_>) -> Result<(), StateError>;
 
-    /// Appends a message in flight.
-    fn save_message(message: &Self::Message, out: &mut StateWriter);
+    /// What is kept on behalf of peers: vectors, votes, signatures and lists, counted one by one.
+    fn held(&self) -> usize;
+
+    /// The most that [`Exchange::held`] can ever be, whatever peers send.
+    fn held_max(&self) -> usize;
+}
+
+/// Something is wrong with what a [`Reader`] reads: said by `Message::read`, worded by the reader.
+pub type Malformed = &'static str;
+
+/// Where a message is written: a snapshot or a frame on the wire.
+pub trait Writer {
+    /// A small whole number.
+    fn u8(&mut self, value: u8);
+    /// A whole number, often a node or a count of nodes.
+    fn u16(&mut self, value: u16);
+    /// A large whole number.
+    fn u64(&mut self, value: u64);
+    /// Bytes of a known number: a digest, a signature.
+    fn array(&mut self, value: &[u8]);
+    /// A model-sized vector.
+    fn vector(&mut self, value: &Vector);
+}
+
+/// Where a message is read from. Lists are limited: no count is believed before it is checked.
+pub trait Reader {
+    /// why reading failed
+    type Error;
 
     /// # Errors
-    /// When the snapshot does not fit.
-    fn load_message(input: &mut StateReader<'_>) -> Result<Self::Message, StateError>;
+    /// When the input ends; likewise below.
+    fn u8(&mut self) -> Result<u8, Self::Error>;
+    /// A whole number.
+    fn u16(&mut self) -> Result<u16, Self::Error>;
+    /// A large whole number.
+    fn u64(&mut self) -> Result<u64, Self::Error>;
+    /// Bytes of a known number.
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Self::Error>;
+    /// A model-sized vector.
+    fn vector(&mut self) -> Result<Vector, Self::Error>;
+    /// How many nodes there can be, which limits every list.
+    fn nodes_max(&self) -> usize;
+    /// An error of this reader.
+    fn malformed(&self, what: Malformed) -> Self::Error;
+}
 
-    /// Bytes that the message would take on a wire: header and entries.
-    fn message_bytes(message: &Self::Message) -> u64;
+/// What travels between nodes, written in one way for snapshots and for the wire.
+pub trait Message: Clone + PartialEq + fmt::Debug + Send {
+    /// Appends it.
+    fn write(&self, out: &mut dyn Writer);
 
-    /// The turn and vector that a message carries, for an adversary that reads everything.
-    fn cargo(message: &Self::Message) -> Option<(Turn, &Vector)>;
+    /// # Errors
+    /// When the input is no message of this kind.
+    fn read<R: Reader>(input: &mut R) -> Result<Self, R::Error>;
 
-    /// The message by which a node shares `vector`, for an adversary that writes its own.
-    fn carry(turn: Turn, vector: Vector) -> Self::Message;
+    /// The turn that it belongs to.
+    fn turn(&self) -> Turn;
+
+    /// The sender's own vector, where this message is the one that shares it.
+    fn shared(&self) -> Option<&Vector>;
+
+    /// The message that shares a vector, for an adversary that writes its own.
+    fn opening(turn: Turn, vector: Vector) -> Self;
+
+    /// Bytes that it takes on a wire, framing not counted.
+    fn bytes(&self) -> u64 {
+        let mut count = ByteCount(0);
+        self.write(&mut count);
+        count.0
+    }
+}
+
+struct ByteCount(u64);
+
+impl Writer for ByteCount {
+    fn u8(&mut self, _: u8) {
+        self.0 += 1;
+    }
+    fn u16(&mut self, _: u16) {
+        self.0 += 2;
+    }
+    fn u64(&mut self, _: u64) {
+        self.0 += 8;
+    }
+    fn array(&mut self, value: &[u8]) {
+        self.0 += value.len() as u64;
+    }
+    fn vector(&mut self, value: &Vector) {
+        self.0 += 4 + 4 * value.len() as u64;
+    }
+}
+
+impl Writer for StateWriter {
+    fn u8(&mut self, value: u8) {
+        Self::u64(self, u64::from(value));
+    }
+    fn u16(&mut self, value: u16) {
+        Self::u64(self, u64::from(value));
+    }
+    fn u64(&mut self, value: u64) {
+        Self::u64(self, value);
+    }
+    fn array(&mut self, value: &[u8]) {
+        Self::bytes(self, value);
+    }
+    fn vector(&mut self, value: &Vector) {
+        Self::vector(self, value);
+    }
+}
+
+impl Reader for StateReader<'_> {
+    type Error = StateError;
+
+    fn u8(&mut self) -> Result<u8, StateError> {
+        let value = Self::u64(self)?;
+        value.try_into().map_err(|_| self.malformed("a small number"))
+    }
+    fn u16(&mut self) -> Result<u16, StateError> {
+        let value = Self::u64(self)?;
+        value.try_into().map_err(|_| self.malformed("a small number"))
+    }
+    fn u64(&mut self) -> Result<u64, StateError> {
+        Self::u64(self)
+    }
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], StateError> {
+        let bytes = Self::bytes(self)?;
+        bytes.try_into().map_err(|_| self.malformed("a number of bytes"))
+    }
+    fn vector(&mut self) -> Result<Vector, StateError> {
+        Self::vector(self)
+    }
+    fn nodes_max(&self) -> usize {
+        usize::from(u16::MAX)
+    }
+    fn malformed(&self, what: Malformed) -> StateError {
+        StateError::Mismatch { what }
+    }
 }

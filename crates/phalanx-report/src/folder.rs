@@ -124,6 +124,7 @@ impl Line {
             Event::Collected { .. } => "collected",
             Event::Evaluated { .. } => "evaluated",
             Event::Rejected { .. } => "rejected",
+            Event::Accused { .. } => "accused",
             Event::Failed { .. } => "failed",
             Event::Finished { .. } => "finished",
             Event::Absorbed { .. } | Event::Discarded { .. } => return None,
@@ -156,6 +157,11 @@ impl Line {
             Event::Rejected { from, reason } => {
                 line.from = vec![from.0];
                 line.reason = Some(format!("{reason:?}"));
+            }
+            Event::Accused { evidence } => {
+                turn = Some(evidence.turn);
+                line.from = vec![evidence.accused.0];
+                line.reason = Some(evidence.to_string());
             }
             Event::Failed { turn: at, reason } => {
                 turn = Some(*at);

@@ -1,6 +1,6 @@
 //! The view that every rule takes, and the shared vector that travels between nodes.
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Why rows cannot be viewed as vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -139,7 +139,11 @@ impl<'a> Vectors<'a> {
 struct Payload {
     values: Vec<f32>,
     is_finite: bool,
+    digest: OnceLock<[u8; 32]>,
 }
+
+/// Entries that are turned into bytes at once.
+const DIGEST_BLOCK: usize = 4096;
 
 /// An immutable vector, shared without copying by everyone who holds it.
 ///
@@ -151,12 +155,27 @@ impl Vector {
     /// Takes ownership of the values and scans them once.
     pub fn new(values: Vec<f32>) -> Self {
         let is_finite = crate::kernel::is_finite(&values);
-        Self(Arc::new(Payload { values, is_finite }))
+        Self(Arc::new(Payload { values, is_finite, digest: OnceLock::new() }))
     }
 
     /// Whether no entry is NaN or infinite.
     pub fn is_finite(&self) -> bool {
         self.0.is_finite
+    }
+
+    /// blake3 of the entries as little-endian bytes; worked out once, when first asked for.
+    pub fn digest(&self) -> [u8; 32] {
+        *self.0.digest.get_or_init(|| {
+            let mut hasher = blake3::Hasher::new();
+            // In blocks that stay in cache, as wide as the hash likes them.
+            let mut bytes = Vec::with_capacity(4 * DIGEST_BLOCK.min(self.len()));
+            for block in self.chunks(DIGEST_BLOCK) {
+                bytes.clear();
+                bytes.extend(block.iter().flat_map(|value| value.to_le_bytes()));
+                hasher.update(&bytes);
+            }
+            *hasher.finalize().as_bytes()
+        })
     }
 
     /// Equal exactly for clones of one vector; says nothing about equal contents.

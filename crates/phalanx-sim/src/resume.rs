@@ -1,6 +1,6 @@
 //! Snapshots of a whole simulation, so that a run can stop anywhere and go on bit for bit.
 use phalanx_learn::snapshot;
-use phalanx_protocol::{Exchange, NodeId, Time, Turn};
+use phalanx_protocol::{Exchange, Message, NodeId, Time, Turn};
 use phalanx_robust::{StateError, StateReader, StateWriter};
 
 use crate::simulation::{Held, Pending, Simulation};
@@ -45,7 +45,7 @@ impl<E: Exchange> Simulation<E> {
                 out.u64(u64::from(to.0));
                 out.u64(u64::from(from.0));
                 out.u64(*delay);
-                E::save_message(message, &mut out);
+                message.write(&mut out);
             }
         }
         out.finish()
@@ -93,7 +93,7 @@ impl<E: Exchange> Simulation<E> {
             for _ in 0..input.usize()? {
                 let (to, from) = (load_node(input)?, load_node(input)?);
                 let delay = input.u64()?;
-                held.push(Held { to, from, delay, message: E::load_message(input)? });
+                held.push(Held { to, from, delay, message: E::Message::read(input)? });
             }
         }
         match input.is_at_end() {
@@ -114,7 +114,7 @@ fn save_pending<E: Exchange>(pending: &Pending<E::Message>, out: &mut StateWrite
             out.u64(0);
             out.u64(u64::from(to.0));
             out.u64(u64::from(from.0));
-            E::save_message(message, out);
+            message.write(out);
         }
         Pending::Wake { node } => {
             out.u64(1);
@@ -134,7 +134,7 @@ fn load_pending<E: Exchange>(
     let kind = input.u64()?;
     if kind == 0 {
         let (to, from) = (load_node(input)?, load_node(input)?);
-        return Ok(Pending::Deliver { to, from, message: E::load_message(input)? });
+        return Ok(Pending::Deliver { to, from, message: E::Message::read(input)? });
     }
     let node = input.usize()?;
     match kind {

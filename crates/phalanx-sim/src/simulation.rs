@@ -5,7 +5,7 @@ use phalanx_attack::AttackError;
 use phalanx_learn::{
     Cargo, Done, Effect, Event, Job, Participant, Plan, Sink, Spied, WorkError, Worker,
 };
-use phalanx_protocol::{Exchange, Input, NodeId, Time, To, Turn};
+use phalanx_protocol::{Exchange, Input, Message, NodeId, Time, To, Turn};
 use phalanx_robust::Rng;
 
 use crate::adversary::{Adversary, Reach, Said};
@@ -316,7 +316,7 @@ impl<E: Exchange> Simulation<E> {
             To::Others => self.everyone().filter(|receiver| *receiver != from).collect(),
         };
         let is_speaker = self.seats[node].is_speaker;
-        let turn = E::cargo(message).map(|(turn, _)| turn);
+        let turn = message.shared().map(|_| message.turn());
         let mut is_held = false;
         if let (Some(adversary), Some(turn), Some(said)) = (&mut self.adversary, turn, said)
             && is_speaker
@@ -329,7 +329,7 @@ impl<E: Exchange> Simulation<E> {
             let rng = &mut self.seats[node].network_rng;
             let (delay, lost) = self.settings.network.draw_delay(rng);
             self.traffic.messages += 1;
-            self.traffic.bytes += E::message_bytes(message);
+            self.traffic.bytes += message.bytes();
             self.traffic.lost += lost;
             if self.is_byzantine(to) {
                 continue;
@@ -365,7 +365,7 @@ impl<E: Exchange> Simulation<E> {
                     let shown = forgery.shown[byzantine * nodes.len() + column];
                     let Some(shown) = shown else { continue };
                     let vector = forgery.vectors[usize::from(shown)].clone();
-                    let message = E::carry(turn, vector);
+                    let message = E::Message::opening(turn, vector);
                     let delay = match reach {
                         Reach::All => 0,
                         Reach::Sampled => {

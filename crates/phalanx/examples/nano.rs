@@ -8,6 +8,7 @@ use std::path::Path;
 
 use phalanx_attack::{ATTACKS, AttackSetup, Defence};
 use phalanx_learn::{ALGORITHMS, Event, Plan, Role, Setup, Sink, TaskSetup, Worker};
+use phalanx_protocol::direct::TURNS_AHEAD_MAX;
 use phalanx_protocol::{Direct, DirectConfig, NodeId, Seat, Time};
 use phalanx_robust::registry::find;
 use phalanx_robust::{Aggregator, Args, Population, RULES, Rng, Value};
@@ -66,6 +67,7 @@ fn train(rule_name: &str) -> Result<Worst, Anything> {
             timeout: 0,
             is_finite_required: true,
             dim,
+            turns_ahead_max: TURNS_AHEAD_MAX,
             seat: Seat::Peer,
         };
         nodes.push(Node {

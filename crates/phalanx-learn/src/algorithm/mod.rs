@@ -113,6 +113,11 @@ pub trait Algorithm: Send {
     /// What the vectors of this turn are.
     fn cargo(&self, turn: Turn) -> Cargo;
 
+    /// N: an exchange that iterates divides the diameter of the honest vectors by 2^N at least.
+    fn halvings(&self, _turn: Turn) -> u16 {
+        1
+    }
+
     /// The rule that condenses this turn's vectors; `None` where exactly one is collected.
     fn rule(&mut self, turn: Turn) -> Option<&mut dyn Aggregator>;
 

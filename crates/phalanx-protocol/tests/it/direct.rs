@@ -1,4 +1,5 @@
 //! The direct exchange: who is heard, who is refused, and that nothing from a peer breaks it.
+use phalanx_protocol::direct::TURNS_AHEAD_MAX;
 use phalanx_protocol::{
     Collected, Direct, DirectConfig, DirectMessage, Discard, Exchange, Input, Machine, NodeId,
     Outbox, Output, Rejection, Seat, Share, Time, To, Turn, Vector,
@@ -16,6 +17,7 @@ fn config(quorum: usize) -> DirectConfig {
         timeout: 0,
         is_finite_required: true,
         dim: DIM,
+        turns_ahead_max: TURNS_AHEAD_MAX,
         seat: Seat::Peer,
     }
 }
@@ -26,7 +28,7 @@ fn vector(value: f32) -> Vector {
 
 fn share(machine: &mut Direct, turn: Turn, value: f32) -> Outbox<Direct> {
     let mut out = Vec::new();
-    let share = Share { turn, vector: vector(value) };
+    let share = Share { turn, vector: vector(value), halvings: 1 };
     machine.handle(Time(0), Input::Command(share), &mut out);
     out
 }
@@ -224,7 +226,7 @@ proptest! {
                 Step::Share if is_open => continue,
                 Step::Share => {
                     let turn = Turn::new(round, 0);
-                    Input::Command(Share { turn, vector: vector(0.5) })
+                    Input::Command(Share { turn, vector: vector(0.5), halvings: 1 })
                 }
                 Step::Wake => Input::Wake,
             };

@@ -145,7 +145,7 @@ fn messages_are_counted_per_receiver() {
     let world = World { byzantine: 0, ..World::new(5, 0, "d-sgd") };
     let (_, record, traffic) = run(&world);
     assert_eq!(traffic.messages, 5 * 4 * 30);
-    assert_eq!(traffic.bytes, traffic.messages * (16 + 4 * 7));
+    assert_eq!(traffic.bytes, traffic.messages * (12 + 4 * 7));
     let evaluated = |event: &Event| matches!(event, Event::Evaluated { .. });
     assert_eq!(record.0.iter().filter(|(_, _, event)| evaluated(event)).count(), 5 * 4);
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use phalanx_attack::{ATTACKS, AttackSetup, Defence};
 use phalanx_learn::task::Batch;
 use phalanx_learn::{ALGORITHMS, Event, Plan, Role, Scores, Setup, Sink, Task, TaskError, Worker};
+use phalanx_protocol::direct::TURNS_AHEAD_MAX;
 use phalanx_protocol::{Direct, DirectConfig, NodeId, Seat, Time};
 use phalanx_robust::registry::find;
 use phalanx_robust::{
@@ -184,6 +185,7 @@ impl World {
                 timeout: self.timeout,
                 is_finite_required: self.is_finite_required,
                 dim: self.dim,
+                turns_ahead_max: TURNS_AHEAD_MAX,
                 seat,
             };
             let evaluate_every = if role == Role::Leaf { 0 } else { self.plan.evaluate_every };

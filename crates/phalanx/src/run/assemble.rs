@@ -3,6 +3,7 @@ use std::path::Path;
 
 use phalanx_attack::{ATTACKS, AttackSetup, Defence};
 use phalanx_learn::{ALGORITHMS, Plan, Role, Setup, Task, TaskError, TaskSetup, Worker};
+use phalanx_protocol::direct::TURNS_AHEAD_MAX;
 use phalanx_protocol::{Direct, DirectConfig, NodeId, Seat};
 use phalanx_robust::mixing::MIXINGS;
 use phalanx_robust::registry::find;
@@ -99,6 +100,7 @@ fn node(run: &Run, id: NodeId, task: Box<dyn Task>) -> Result<Node<Direct>, Asse
         timeout: nanoseconds(run.exchange.timeout_ms),
         is_finite_required: run.exchange.is_finite_required,
         dim: task.shared().len(),
+        turns_ahead_max: TURNS_AHEAD_MAX,
         seat,
     };
     // In a star only the server has the current model.

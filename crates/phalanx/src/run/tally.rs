@@ -63,7 +63,7 @@ impl Tally {
                 node.rounds = node.rounds.max(round.0);
                 node.is_finished = true;
             }
-            Event::Rejected { .. } | Event::Discarded { .. } => {}
+            Event::Rejected { .. } | Event::Discarded { .. } | Event::Accused { .. } => {}
         }
         // Who is in round r (counted from 0) has done r rounds.
         node.rounds = turn.map_or(node.rounds, |turn| node.rounds.max(turn.round.0));
