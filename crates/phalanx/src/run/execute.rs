@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use phalanx_protocol::Direct;
 use phalanx_report::{Environment, FORMAT, Status, Summary, Traffic};
-use phalanx_sim::{Outcome, Progress, Simulation};
+use phalanx_sim::{Outcome, Progress};
 
 use crate::experiment::Run;
 use crate::problem::{Problem, reason};
@@ -14,6 +13,7 @@ use crate::run::assemble::{AssembleError, assemble};
 use crate::run::checkpoint::Checkpoint;
 use crate::run::clock::Stopwatch;
 use crate::run::folder::{CHECKPOINT, ENVIRONMENT, Folder, RECORD, SUMMARY, State};
+use crate::run::laboratory::Laboratory;
 use crate::run::recorder::Recorder;
 use crate::run::tally::Tally;
 
@@ -69,7 +69,7 @@ pub fn execute(run: &Run, conduct: &mut Conduct<'_>) -> Result<End, Problem> {
     let start = match state {
         State::Done(summary) => return Ok(End::Complete(*summary)),
         State::Fresh => Start::of(run),
-        State::Resumable(checkpoint) => Start::resumed(*checkpoint, &mut simulation, &folder)?,
+        State::Resumable(checkpoint) => Start::resumed(*checkpoint, &mut *simulation, &folder)?,
     };
     let rounds_before = start.tally.rounds_done();
     let recorder = Recorder::at(folder.record()?, start.offset, start.tally)
@@ -106,7 +106,7 @@ impl Start {
 
     fn resumed(
         checkpoint: Checkpoint,
-        simulation: &mut Simulation<Direct>,
+        simulation: &mut dyn Laboratory,
         folder: &Folder,
     ) -> Result<Self, Problem> {
         let Checkpoint { offset, wall_seconds, tally, snapshot } = checkpoint;
@@ -121,7 +121,7 @@ impl Start {
 struct Execution<'a> {
     run: &'a Run,
     folder: &'a Folder,
-    simulation: Simulation<Direct>,
+    simulation: Box<dyn Laboratory>,
     recorder: RefCell<Recorder>,
     stopwatch: Stopwatch,
     wall_seconds_before: f64,
@@ -267,7 +267,7 @@ fn names(run: &Run) -> BTreeMap<String, String> {
         ("rule", run.rule.name),
         ("mixing", &mixing),
         ("attack", attack),
-        ("exchange", run.exchange.name),
+        ("exchange", run.exchange.choice.name),
     ];
     names.into_iter().map(|(kind, name)| (kind.into(), name.into())).collect()
 }
