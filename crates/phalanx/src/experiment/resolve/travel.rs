@@ -104,6 +104,11 @@ impl Resolver<'_> {
     pub(super) fn require_exchange(&self, run: &Run) -> Result<(), Problem> {
         let Choice { name, .. } = run.exchange.choice;
         let entry = find(self.known.exchanges, name).expect("the exchange was resolved");
+        if name != "direct" && run.algorithm.args.text_if("mode") == Some("published") {
+            let text = format!("mode `published` of `{}` has no broadcast", run.algorithm.name);
+            let problem = Problem::new(text).at(&self.table["algorithm"].origin);
+            return Err(problem.hint("the published code is simulated with exchange `direct`"));
+        }
         run.population.require(entry.build.bound).map_err(|error| {
             let place = document::get(self.table, "population.f");
             let problem = Problem::new(format!("exchange `{name}`: {error}"));
