@@ -6,12 +6,20 @@
 //! Start reading at [`Machine`], then `direct.rs`, the simplest [`Exchange`].
 pub mod broadcast;
 pub mod direct;
+pub mod keyring;
 pub mod machine;
+pub mod signed_echo_broadcast;
+pub mod signed_echo_message;
+pub mod wire;
 
 pub use broadcast::{Broadcast, Delivered, Digest, Instance};
 pub use direct::{Direct, DirectConfig, DirectMessage, Seat};
+pub use keyring::{Ed25519Keyring, KeyError, Keyring, Signature, VerificationCache};
 pub use machine::{
     Collected, Discard, Evidence, Exchange, Input, Machine, Malformed, Message, NodeId, Outbox,
     Output, Pass, Phase, Reader, Rejection, Round, Share, Time, To, Turn, Writer,
 };
 pub use phalanx_robust::Vector;
+pub use signed_echo_broadcast::{SignedEchoBroadcast, SignedEchoConfig};
+pub use signed_echo_message::{RunId, SignedDigest, SignedEchoMessage};
+pub use wire::{Framed, Limits, WireError};
