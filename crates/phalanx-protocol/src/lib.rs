@@ -4,10 +4,14 @@
 //! socket, reads no clock and starts no thread.
 //!
 //! Start reading at [`Machine`], then `direct.rs`, the simplest [`Exchange`].
+pub mod averaging_agreement;
 pub mod broadcast;
 pub mod direct;
 pub mod machine;
 
+pub use averaging_agreement::{
+    AgreementBounds, AgreementError, AgreementRule, AveragingAgreement, Width,
+};
 pub use broadcast::{Broadcast, Delivered, Digest, Instance};
 pub use direct::{Direct, DirectConfig, DirectMessage, Seat};
 pub use machine::{
