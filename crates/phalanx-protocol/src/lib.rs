@@ -7,6 +7,7 @@
 pub mod averaging_agreement;
 pub mod broadcast;
 pub mod direct;
+pub mod exchange;
 pub mod machine;
 
 pub use averaging_agreement::{
@@ -14,6 +15,7 @@ pub use averaging_agreement::{
 };
 pub use broadcast::{Broadcast, Delivered, Digest, Instance};
 pub use direct::{Direct, DirectConfig, DirectMessage, Seat};
+pub use exchange::{EXCHANGES, ExchangeRule, Yields};
 pub use machine::{
     Collected, Discard, Evidence, Exchange, Input, Machine, Malformed, Message, NodeId, Outbox,
     Output, Pass, Phase, Reader, Rejection, Round, Share, Time, To, Turn, Writer,
