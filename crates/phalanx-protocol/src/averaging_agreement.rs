@@ -94,10 +94,11 @@ impl<E: Exchange> AveragingAgreement<E> {
     }
 
     fn start(&mut self, share: Share, out: &mut Outbox<Self>) -> Option<Input<E>> {
-        assert!(self.open.is_none(), "one turn at a time");
         let Share { turn, vector, halvings } = share;
+        assert!(self.open.is_none_or(|open| open.turn < turn), "turns only grow");
         let passes = self.bounds.passes(halvings);
         if passes == 0 {
+            self.open = None;
             out.push(self.finish(turn, vector));
             return None;
         }
@@ -111,8 +112,11 @@ impl<E: Exchange> AveragingAgreement<E> {
 
     /// Ends a pass: condenses, and shares the outcome in the next one if there is any.
     fn absorb(&mut self, collected: &Collected, out: &mut Outbox<Self>) -> Option<Input<E>> {
-        let Open { turn, pass, passes } = self.open.expect("a pass was shared");
-        assert_eq!(collected.turn, turn.with_pass(pass), "the inner exchange keeps the order");
+        let Open { turn, pass, passes } = self.open?;
+        if collected.turn != turn.with_pass(pass) {
+            // Of a turn that was abandoned.
+            return None;
+        }
         let vector = self.condense(collected);
         if pass == passes {
             self.open = None;

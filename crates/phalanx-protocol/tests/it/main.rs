@@ -2,3 +2,5 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 mod averaging_agreement;
 mod direct;
+mod network;
+mod reliable_broadcast;
