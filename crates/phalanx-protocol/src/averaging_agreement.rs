@@ -45,7 +45,7 @@ pub struct AveragingAgreement<E: Exchange> {
     me: NodeId,
     inner: E,
     bounds: AgreementBounds,
-    /// for q, q + 1, … n vectors
+    /// for q, q + 1, … n vectors; none of them remembers anything
     rules: Vec<Box<dyn Aggregator>>,
     open: Option<Open>,
     outputs: Outbox<E>,
@@ -139,6 +139,16 @@ impl<E: Exchange> AveragingAgreement<E> {
     }
 }
 
+impl<E: Exchange + Clone> Clone for AveragingAgreement<E> {
+    fn clone(&self) -> Self {
+        // The rules remember nothing from one call to the next.
+        let rules = rules(&self.bounds);
+        let Self { me, inner, bounds, open, .. } = self;
+        let (inner, bounds, open) = (inner.clone(), *bounds, *open);
+        Self { me: *me, inner, bounds, rules, open, outputs: Vec::new() }
+    }
+}
+
 /// One rule for each number of vectors that a pass can collect.
 fn rules(bounds: &AgreementBounds) -> Vec<Box<dyn Aggregator>> {
     let entry = find(RULES, bounds.rule().name()).expect("the rule is in the registry");
@@ -184,7 +194,6 @@ impl<E: Exchange> Exchange for AveragingAgreement<E> {
         self.inner.save(out);
         save_turn(self.open.map(|open| open.turn.with_pass(open.pass)), out);
         out.u64(self.open.map_or(0, |open| u64::from(open.passes)));
-        self.rules.iter().for_each(|rule| rule.save(out));
     }
 
     fn load(&mut self, input: &mut StateReader<'_>) -> Result<(), StateError> {
@@ -197,7 +206,7 @@ impl<E: Exchange> Exchange for AveragingAgreement<E> {
             }
             turn => turn.map(|turn| Open { turn: turn.with_pass(0), pass: turn.pass.0, passes }),
         };
-        self.rules.iter_mut().try_for_each(|rule| rule.load(input))
+        Ok(())
     }
 
     fn held(&self) -> usize {
