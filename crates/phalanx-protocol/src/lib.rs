@@ -4,6 +4,7 @@
 //! socket, reads no clock and starts no thread.
 //!
 //! Start reading at [`Machine`], then `direct.rs`, the simplest [`Exchange`].
+pub mod averaging_agreement;
 pub mod broadcast;
 pub mod direct;
 pub mod exchange;
@@ -17,6 +18,9 @@ pub mod signed_echo_broadcast;
 pub mod signed_echo_message;
 pub mod wire;
 
+pub use averaging_agreement::{
+    AgreementBounds, AgreementError, AgreementRule, AveragingAgreement, Width,
+};
 pub use broadcast::{Broadcast, Delivered, Digest, Instance};
 pub use direct::{Direct, DirectConfig, DirectMessage, Seat};
 pub use exchange::{EXCHANGES, ExchangeRule, Yields};
