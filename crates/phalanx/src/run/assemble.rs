@@ -4,12 +4,12 @@ use std::path::Path;
 use phalanx_attack::{ATTACKS, AttackSetup, Defence};
 use phalanx_learn::{ALGORITHMS, Plan, Role, Setup, Task, TaskError, TaskSetup, Worker};
 use phalanx_protocol::direct::TURNS_AHEAD_MAX;
-use phalanx_protocol::{Direct, DirectConfig, NodeId, Seat};
+use phalanx_protocol::{Direct, DirectConfig, DirectMessage, NodeId, Seat};
 use phalanx_robust::mixing::MIXINGS;
 use phalanx_robust::registry::find;
 use phalanx_robust::rule::BuildError;
 use phalanx_robust::{Aggregator, Chain, Population, PopulationError, RULES, Rng};
-use phalanx_sim::{Adversary, Node, Settings, Simulation};
+use phalanx_sim::{Adversary, Node, Settings, Simulation, Speaker};
 use phalanx_tasks::TASKS;
 
 use crate::experiment::{Choice, Reach, Run, resolve::nanoseconds};
@@ -133,7 +133,7 @@ fn rule(run: &Run, vectors: usize) -> Result<Box<dyn Aggregator>, AssembleError>
     Ok(Box::new(Chain::new(mixings, rule)))
 }
 
-fn adversary(run: &Run) -> Result<Option<Adversary>, AssembleError> {
+fn adversary(run: &Run) -> Result<Option<Adversary<DirectMessage>>, AssembleError> {
     let Some(Choice { name, args }) = &run.attack else {
         return Ok(None);
     };
@@ -156,5 +156,6 @@ fn adversary(run: &Run) -> Result<Option<Adversary>, AssembleError> {
         Reach::All => phalanx_sim::Reach::All,
         Reach::Sampled => phalanx_sim::Reach::Sampled,
     };
-    Ok(Some(Adversary::new(attack, reach, run.seed)))
+    let opening = |turn, vector| DirectMessage { turn, vector };
+    Ok(Some(Adversary::new(attack, reach, run.seed, move |_| Speaker { opening })))
 }
