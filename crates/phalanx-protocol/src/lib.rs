@@ -6,10 +6,12 @@
 //! Start reading at [`Machine`], then `direct.rs`, the simplest [`Exchange`].
 pub mod broadcast;
 pub mod direct;
+pub mod exchange;
 pub mod machine;
 
 pub use broadcast::{Broadcast, Delivered, Digest, Instance};
 pub use direct::{Direct, DirectConfig, DirectMessage, Seat};
+pub use exchange::{EXCHANGES, ExchangeRule, Yields};
 pub use machine::{
     Collected, Discard, Evidence, Exchange, Input, Machine, Malformed, Message, NodeId, Outbox,
     Output, Pass, Phase, Reader, Rejection, Round, Share, Time, To, Turn, Writer,

@@ -1,5 +1,6 @@
 //! The adversary: one omniscient mind that waits for the honest vectors of a turn, then forges.
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use phalanx_attack::{Attack, AttackError, Forgery, Needs, View};
 use phalanx_learn::{Cargo, Spied, Spy};
@@ -37,7 +38,7 @@ pub struct Adversary<M> {
     heard: BTreeMap<Turn, BTreeMap<NodeId, Said>>,
     /// the last turn in which each honest node was heard
     last: BTreeMap<NodeId, Turn>,
-    pub(crate) build: BuildPuppet<M>,
+    build: BuildPuppet<M>,
     pub(crate) seats: Vec<PuppetSeat<M>>,
 }
 
@@ -49,17 +50,17 @@ impl<M: Message> Adversary<M> {
         attack: Box<dyn Attack>,
         reach: Reach,
         seed: u64,
-        puppet: impl Fn(NodeId) -> P + Send + 'static,
+        puppet: impl Fn(NodeId) -> P + Send + Sync + 'static,
     ) -> Self {
         let rng = Rng::stream(seed, u64::MAX, "adversary");
-        let build: BuildPuppet<M> = Box::new(move |id| Box::new(puppet(id)));
+        let build: BuildPuppet<M> = Arc::new(move |id| Box::new(puppet(id)));
         let (heard, last, seats) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
         Self { attack, reach, rng, heard, last, build, seats }
     }
 
     /// Takes its seats, which may speak to these honest nodes.
     pub(crate) fn sit(&mut self, seats: impl Iterator<Item = NodeId>, receivers: &[NodeId]) {
-        self.seats = seats.map(|id| PuppetSeat::new(id, receivers, &self.build)).collect();
+        self.seats = seats.map(|id| PuppetSeat::new(id, receivers, self.build.clone())).collect();
     }
 
     pub(crate) fn is_listening(&self) -> bool {
@@ -151,7 +152,7 @@ impl<M: Message> Adversary<M> {
         for _ in 0..input.usize()? {
             self.last.insert(load_node(input)?, Turn::load(input)?);
         }
-        self.seats.iter_mut().try_for_each(|seat| seat.load(input, &self.build))
+        self.seats.iter_mut().try_for_each(|seat| seat.load(input))
     }
 }
 

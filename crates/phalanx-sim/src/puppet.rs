@@ -4,13 +4,15 @@
 //! attacked by members, not by bystanders. Who shows different vectors to different receivers
 //! wears several masks: one machine per vector, and each receiver hears one of them.
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use phalanx_protocol::{
-    Collected, Exchange, Input, Machine, Message, NodeId, Output, Share, Time, To, Turn, Vector,
+    Collected, DirectMessage, Exchange, Input, Machine, Message, NodeId, Output, Share, Time, To,
+    Turn, Vector,
 };
 use phalanx_robust::{StateError, StateReader, StateWriter};
 
-use crate::resume::{load_node, load_optional_turn, save_optional_turn};
+use crate::resume::load_node;
 
 /// What happens to a puppet.
 #[derive(Debug, Clone)]
@@ -65,18 +67,19 @@ impl<M, E: Exchange<Message = M>> Puppet<M> for E {
     }
 }
 
-/// The puppet of exchanges in which there is nothing to answer: it shares and collects at once.
+/// The puppet of the direct exchange, in which there is nothing to answer: it only shares.
 #[derive(Debug, Clone, Copy)]
-pub struct Speaker<M> {
-    /// the message that shares a vector
-    pub opening: fn(Turn, Vector) -> M,
-}
+pub struct Speaker;
 
-impl<M> Puppet<M> for Speaker<M> {
-    fn handle(&mut self, _: Time, pull: Pull<M>, out: &mut Vec<Output<M, Collected>>) {
+impl Puppet<DirectMessage> for Speaker {
+    fn handle(
+        &mut self,
+        _: Time,
+        pull: Pull<DirectMessage>,
+        out: &mut Vec<Output<DirectMessage, Collected>>,
+    ) {
         if let Pull::Share(Share { turn, vector, .. }) = pull {
-            out.push(Output::Send { to: To::Others, message: (self.opening)(turn, vector) });
-            out.push(Output::Event(Collected { turn, vectors: Vec::new() }));
+            out.push(Output::Send { to: To::Others, message: DirectMessage { turn, vector } });
         }
     }
 
@@ -92,16 +95,7 @@ impl<M> Puppet<M> for Speaker<M> {
 }
 
 /// Builds the machine of a Byzantine node as its honest twin would start.
-pub type BuildPuppet<M> = Box<dyn Fn(NodeId) -> Box<dyn Puppet<M>> + Send>;
-
-/// One machine of a Byzantine node.
-struct Mask<M> {
-    puppet: Box<dyn Puppet<M>>,
-    /// the turn that it shares in; machines share in one turn after the other
-    open: Option<Turn>,
-    /// what it shares once that is over; only the latest is worth sharing
-    next: Option<(Turn, Vector)>,
-}
+pub(crate) type BuildPuppet<M> = Arc<dyn Fn(NodeId) -> Box<dyn Puppet<M>> + Send + Sync>;
 
 /// Which mask a receiver sees, and whether it is shown a vector of the turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,20 +117,21 @@ pub(crate) type Wishes<M> = Vec<(u16, Wish<M>)>;
 /// One Byzantine node.
 pub(crate) struct PuppetSeat<M> {
     pub(crate) id: NodeId,
-    masks: Vec<Mask<M>>,
+    build: BuildPuppet<M>,
+    masks: Vec<Box<dyn Puppet<M>>>,
     faces: BTreeMap<NodeId, Face>,
 }
 
 impl<M: Message> PuppetSeat<M> {
     /// A node that shows one face to everybody it may speak to.
-    pub(crate) fn new(id: NodeId, receivers: &[NodeId], build: &BuildPuppet<M>) -> Self {
+    pub(crate) fn new(id: NodeId, receivers: &[NodeId], build: BuildPuppet<M>) -> Self {
         let face = Face { mask: 0, is_shown: true };
         let faces = receivers.iter().map(|receiver| (*receiver, face)).collect();
-        Self { id, masks: vec![Mask::new(build(id))], faces }
+        Self { id, masks: vec![build(id)], build, faces }
     }
 
     pub(crate) fn is_listening(&self) -> bool {
-        self.masks[0].puppet.is_listening()
+        self.masks[0].is_listening()
     }
 
     /// Shares a turn's vectors: each receiver is shown one or none. Equal indices share a mask.
@@ -146,7 +141,6 @@ impl<M: Message> PuppetSeat<M> {
         turn: Turn,
         shown: &[(NodeId, Option<u16>)],
         vectors: &[Vector],
-        build: &BuildPuppet<M>,
     ) -> Wishes<M> {
         let mut worn: Vec<u16> = Vec::new();
         self.faces.clear();
@@ -163,10 +157,11 @@ impl<M: Message> PuppetSeat<M> {
         let mut wishes = Vec::new();
         for (index, vector) in worn.iter().enumerate() {
             if index == self.masks.len() {
-                self.masks.push(Mask::new(build(self.id)));
+                self.masks.push((self.build)(self.id));
             }
             let vector = vectors[usize::from(*vector)].clone();
-            self.masks[index].share(now, index as u16, (turn, vector), &mut wishes);
+            let share = Share { turn, vector, halvings: 1 };
+            self.handle(now, index, Pull::Share(share), &mut wishes);
         }
         wishes
     }
@@ -185,17 +180,34 @@ impl<M: Message> PuppetSeat<M> {
         let one = mask.map(usize::from).map(|mask| if mask < all.end { mask } else { 0 });
         for index in one.map_or(all, |one| one..one + 1) {
             let pull = Pull::Message { from, message: message.clone() };
-            self.masks[index].handle(now, index as u16, pull, &mut wishes);
+            self.handle(now, index, pull, &mut wishes);
         }
         wishes
     }
 
     pub(crate) fn wake(&mut self, now: Time, mask: u16) -> Wishes<M> {
         let mut wishes = Vec::new();
-        if let Some(worn) = self.masks.get_mut(usize::from(mask)) {
-            worn.handle(now, mask, Pull::Wake, &mut wishes);
+        if usize::from(mask) < self.masks.len() {
+            self.handle(now, usize::from(mask), Pull::Wake, &mut wishes);
         }
         wishes
+    }
+
+    fn handle(&mut self, now: Time, mask: usize, pull: Pull<M>, wishes: &mut Wishes<M>) {
+        let mut out = Vec::new();
+        self.masks[mask].handle(now, pull, &mut out);
+        for output in out {
+            let wish = match output {
+                Output::Send { to, message } => Wish::Send { to, message },
+                Output::Wait { until } => Wish::Wait { until },
+                // The adversary knows what was collected, and has nobody to complain to.
+                Output::Event(_)
+                | Output::Discard { .. }
+                | Output::Reject { .. }
+                | Output::Accuse(_) => continue,
+            };
+            wishes.push((mask as u16, wish));
+        }
     }
 
     /// Whether what a mask says reaches this honest receiver.
@@ -207,15 +219,7 @@ impl<M: Message> PuppetSeat<M> {
 
     pub(crate) fn save(&self, out: &mut StateWriter) {
         out.u64(self.masks.len() as u64);
-        for Mask { puppet, open, next } in &self.masks {
-            puppet.save(out);
-            save_optional_turn(*open, out);
-            out.flag(next.is_some());
-            if let Some((turn, vector)) = next {
-                turn.save(out);
-                out.vector(vector);
-            }
-        }
+        self.masks.iter().for_each(|mask| mask.save(out));
         out.u64(self.faces.len() as u64);
         for (receiver, face) in &self.faces {
             out.u64(u64::from(receiver.0));
@@ -224,19 +228,11 @@ impl<M: Message> PuppetSeat<M> {
         }
     }
 
-    pub(crate) fn load(
-        &mut self,
-        input: &mut StateReader<'_>,
-        build: &BuildPuppet<M>,
-    ) -> Result<(), StateError> {
+    pub(crate) fn load(&mut self, input: &mut StateReader<'_>) -> Result<(), StateError> {
         self.masks.clear();
         for _ in 0..input.usize()? {
-            let mut mask = Mask::new(build(self.id));
-            mask.puppet.load(input)?;
-            mask.open = load_optional_turn(input)?;
-            if input.flag()? {
-                mask.next = Some((Turn::load(input)?, input.vector()?));
-            }
+            let mut mask = (self.build)(self.id);
+            mask.load(input)?;
             self.masks.push(mask);
         }
         if self.masks.is_empty() {
@@ -249,41 +245,5 @@ impl<M: Message> PuppetSeat<M> {
             self.faces.insert(receiver, Face { mask, is_shown: input.flag()? });
         }
         Ok(())
-    }
-}
-
-impl<M> Mask<M> {
-    fn new(puppet: Box<dyn Puppet<M>>) -> Self {
-        Self { puppet, open: None, next: None }
-    }
-
-    fn share(&mut self, now: Time, index: u16, what: (Turn, Vector), wishes: &mut Wishes<M>) {
-        self.next = Some(what);
-        self.share_next(now, index, wishes);
-    }
-
-    fn share_next(&mut self, now: Time, index: u16, wishes: &mut Wishes<M>) {
-        if self.open.is_none()
-            && let Some((turn, vector)) = self.next.take()
-        {
-            self.open = Some(turn);
-            let share = Share { turn, vector, halvings: 1 };
-            self.handle(now, index, Pull::Share(share), wishes);
-        }
-    }
-
-    fn handle(&mut self, now: Time, index: u16, pull: Pull<M>, wishes: &mut Wishes<M>) {
-        let mut out = Vec::new();
-        self.puppet.handle(now, pull, &mut out);
-        for output in out {
-            match output {
-                Output::Send { to, message } => wishes.push((index, Wish::Send { to, message })),
-                Output::Wait { until } => wishes.push((index, Wish::Wait { until })),
-                Output::Event(_) => self.open = None,
-                // The adversary has nobody to complain to.
-                Output::Discard { .. } | Output::Reject { .. } | Output::Accuse(_) => {}
-            }
-        }
-        self.share_next(now, index, wishes);
     }
 }

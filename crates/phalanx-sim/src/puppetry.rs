@@ -56,7 +56,7 @@ impl<E: Exchange> Simulation<E> {
                 receivers.iter().copied().zip(row.iter().copied()).collect();
             let Some(adversary) = &mut self.adversary else { return };
             let seat = &mut adversary.seats[byzantine];
-            let wishes = seat.show(self.now, turn, &shown, &forgery.vectors, &adversary.build);
+            let wishes = seat.show(self.now, turn, &shown, &forgery.vectors);
             self.fulfil(byzantine, wishes);
         }
     }

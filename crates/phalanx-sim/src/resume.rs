@@ -113,17 +113,6 @@ impl<E: Exchange> Simulation<E> {
     }
 }
 
-pub(crate) fn save_optional_turn(turn: Option<Turn>, out: &mut StateWriter) {
-    out.flag(turn.is_some());
-    turn.unwrap_or_default().save(out);
-}
-
-pub(crate) fn load_optional_turn(input: &mut StateReader<'_>) -> Result<Option<Turn>, StateError> {
-    let is_some = input.flag()?;
-    let turn = Turn::load(input)?;
-    Ok(is_some.then_some(turn))
-}
-
 pub(crate) fn load_node(input: &mut StateReader<'_>) -> Result<NodeId, StateError> {
     let index = u16::try_from(input.u64()?);
     index.map(NodeId).map_err(|_| StateError::Mismatch { what: "a node's index" })

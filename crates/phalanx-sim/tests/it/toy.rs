@@ -220,9 +220,7 @@ impl World {
             byzantine: self.byzantine,
             defence: Defence { rule, is_self_centred },
         });
-        let opening = |turn, vector| DirectMessage { turn, vector };
-        let puppet = move |_| Speaker { opening };
-        Some(Adversary::new(attack.unwrap(), self.reach, self.seed, puppet))
+        Some(Adversary::new(attack.unwrap(), self.reach, self.seed, |_| Speaker))
     }
 }
 

@@ -5,6 +5,7 @@ pub mod clock;
 pub mod execute;
 pub mod folder;
 pub mod interrupt;
+pub mod laboratory;
 pub mod recorder;
 pub mod tally;
 
