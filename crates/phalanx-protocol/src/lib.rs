@@ -4,16 +4,28 @@
 //! socket, reads no clock and starts no thread.
 //!
 //! Start reading at [`Machine`], then `direct.rs`, the simplest [`Exchange`].
+pub mod averaging_agreement;
 pub mod broadcast;
 pub mod direct;
 pub mod exchange;
+pub mod gather;
 pub mod machine;
+pub mod node_set;
+pub mod reliable_broadcast;
+pub mod reliable_broadcast_message;
 
+pub use averaging_agreement::{
+    AgreementBounds, AgreementError, AgreementRule, AveragingAgreement, Width,
+};
 pub use broadcast::{Broadcast, Delivered, Digest, Instance};
 pub use direct::{Direct, DirectConfig, DirectMessage, Seat};
 pub use exchange::{EXCHANGES, ExchangeRule, Yields};
+pub use gather::{Enough, Gather, GatherConfig, GatherError, GatherMessage};
 pub use machine::{
     Collected, Discard, Evidence, Exchange, Input, Machine, Malformed, Message, NodeId, Outbox,
     Output, Pass, Phase, Reader, Rejection, Round, Share, Time, To, Turn, Writer,
 };
+pub use node_set::NodeSet;
 pub use phalanx_robust::Vector;
+pub use reliable_broadcast::{Form, ReliableBroadcast, ReliableBroadcastConfig};
+pub use reliable_broadcast_message::{Content, Part, ReliableBroadcastMessage};
