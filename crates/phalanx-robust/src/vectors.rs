@@ -142,9 +142,6 @@ struct Payload {
     digest: OnceLock<[u8; 32]>,
 }
 
-/// Entries that are turned into bytes at once.
-const DIGEST_BLOCK: usize = 4096;
-
 /// An immutable vector, shared without copying by everyone who holds it.
 ///
 /// Whether it is finite is found out once, when it is made, so that a receiver need not scan it.
@@ -166,14 +163,11 @@ impl Vector {
     /// blake3 of the entries as little-endian bytes; worked out once, when first asked for.
     pub fn digest(&self) -> [u8; 32] {
         *self.0.digest.get_or_init(|| {
-            let mut hasher = blake3::Hasher::new();
-            // In blocks that stay in cache, as wide as the hash likes them.
-            let mut bytes = Vec::with_capacity(4 * DIGEST_BLOCK.min(self.len()));
-            for block in self.chunks(DIGEST_BLOCK) {
-                bytes.clear();
-                bytes.extend(block.iter().flat_map(|value| value.to_le_bytes()));
-                hasher.update(&bytes);
+            if cfg!(target_endian = "little") {
+                return *blake3::hash(bytemuck::cast_slice(self)).as_bytes();
             }
+            let mut hasher = blake3::Hasher::new();
+            self.iter().for_each(|value| drop(hasher.update(&value.to_le_bytes())));
             *hasher.finalize().as_bytes()
         })
     }
