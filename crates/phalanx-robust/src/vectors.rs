@@ -167,7 +167,9 @@ impl Vector {
                 return *blake3::hash(bytemuck::cast_slice(self)).as_bytes();
             }
             let mut hasher = blake3::Hasher::new();
-            self.iter().for_each(|value| drop(hasher.update(&value.to_le_bytes())));
+            for value in self.iter() {
+                hasher.update(&value.to_le_bytes());
+            }
             *hasher.finalize().as_bytes()
         })
     }
