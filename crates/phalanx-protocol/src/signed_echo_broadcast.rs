@@ -382,12 +382,7 @@ struct Last {
 }
 
 impl Slot {
-    fn refuse(
-        &mut self,
-        from: NodeId,
-        reason: Rejection,
-        out: &mut Outbox<SignedEchoBroadcast>,
-    ) {
+    fn refuse(&mut self, from: NodeId, reason: Rejection, out: &mut Outbox<SignedEchoBroadcast>) {
         self.refused = Some(reason);
         // Nothing of this broadcast will be delivered any more.
         (self.vector, self.certificate) = (None, None);
@@ -469,7 +464,8 @@ impl Own {
             return out.push(Output::Reject { from, reason: *reason });
         }
         let echo = self.echoes.get(&from);
-        let echo = echo.map(|signature| SignedDigest { digest: self.digest, signature: *signature });
+        let echo =
+            echo.map(|signature| SignedDigest { digest: self.digest, signature: *signature });
         let known = match self.strays.get(&from) {
             Some(Stray::Signed(stray)) => Some(*stray),
             _ => echo,

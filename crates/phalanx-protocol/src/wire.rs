@@ -181,10 +181,7 @@ impl<'a> WireReader<'a> {
     fn take(&mut self, count: usize) -> Result<&'a [u8], WireError> {
         let rest = &self.frame[self.at..];
         let Some((taken, _)) = rest.split_at_checked(count) else {
-            return Err(WireError::Truncated {
-                end: self.frame.len(),
-                needed: count - rest.len(),
-            });
+            return Err(WireError::Truncated { end: self.frame.len(), needed: count - rest.len() });
         };
         self.at += count;
         Ok(taken)

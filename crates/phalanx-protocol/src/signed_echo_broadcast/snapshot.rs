@@ -194,9 +194,7 @@ fn save_signatures(signatures: &BTreeMap<NodeId, Signature>, out: &mut StateWrit
     }
 }
 
-fn load_signatures(
-    input: &mut StateReader<'_>,
-) -> Result<BTreeMap<NodeId, Signature>, StateError> {
+fn load_signatures(input: &mut StateReader<'_>) -> Result<BTreeMap<NodeId, Signature>, StateError> {
     (0..input.usize()?).map(|_| Ok((NodeId(input.u16()?), input.array()?))).collect()
 }
 
