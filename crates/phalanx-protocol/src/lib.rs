@@ -10,7 +10,6 @@ pub mod gather;
 pub mod machine;
 pub mod node_set;
 pub mod reliable_broadcast;
-pub mod reliable_broadcast_message;
 
 pub use broadcast::{Broadcast, Delivered, Digest, Instance};
 pub use direct::{Direct, DirectConfig, DirectMessage, Seat};
@@ -21,5 +20,5 @@ pub use machine::{
 };
 pub use node_set::NodeSet;
 pub use phalanx_robust::Vector;
+pub use reliable_broadcast::message::{Content, Part, ReliableBroadcastMessage};
 pub use reliable_broadcast::{Form, ReliableBroadcast, ReliableBroadcastConfig};
-pub use reliable_broadcast_message::{Content, Part, ReliableBroadcastMessage};
