@@ -107,7 +107,7 @@ impl DirectConfig {
 type Shelf = BTreeMap<NodeId, Vector>;
 
 /// The machine. State: at most `turns_ahead_max` vectors of each peer, and the own one.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Direct {
     me: NodeId,
     config: DirectConfig,
@@ -205,12 +205,17 @@ impl Direct {
 
     fn close(&mut self, turn: Turn, out: &mut Outbox<Self>) {
         let vectors = self.shelves.remove(&turn).unwrap_or_default().into_iter().collect();
+        self.leave(turn);
+        out.push(Output::Event(Collected { turn, vectors }));
+    }
+
+    /// Everything up to this turn is over.
+    fn leave(&mut self, turn: Turn) {
         self.open = None;
         self.deadline = None;
         self.closed = Some(turn);
         self.shelves.retain(|later, _| *later > turn);
         self.refused.retain(|later, _| *later > turn);
-        out.push(Output::Event(Collected { turn, vectors }));
     }
 }
 
@@ -223,8 +228,11 @@ impl Machine for Direct {
         match input {
             Input::Message { from, message } => self.receive(from, message, out),
             Input::Command(Share { turn, vector, .. }) => {
-                assert!(self.closed < Some(turn) && self.open.is_none(), "turns only grow");
+                assert!(self.closed.max(self.open) < Some(turn), "turns only grow");
                 assert_eq!(vector.len(), self.config.dim, "the own vector has the model's length");
+                if let Some(abandoned) = self.open {
+                    self.leave(abandoned);
+                }
                 let route = self.config.route(turn);
                 if let Some(to) = route.send {
                     let message = DirectMessage { turn, vector: vector.clone() };

@@ -6,20 +6,26 @@
 //! Start reading at [`Machine`], then `direct.rs`, the simplest [`Exchange`].
 pub mod broadcast;
 pub mod direct;
+pub mod gather;
 pub mod keyring;
 pub mod machine;
+pub mod node_set;
+pub mod reliable_broadcast;
 pub mod signed_echo_broadcast;
-pub mod signed_echo_message;
 pub mod wire;
 
 pub use broadcast::{Broadcast, Delivered, Digest, Instance};
 pub use direct::{Direct, DirectConfig, DirectMessage, Seat};
+pub use gather::{Enough, Gather, GatherConfig, GatherError, GatherMessage};
 pub use keyring::{Ed25519Keyring, KeyError, Keyring, Signature, VerificationCache};
 pub use machine::{
     Collected, Discard, Evidence, Exchange, Input, Machine, Malformed, Message, NodeId, Outbox,
     Output, Pass, Phase, Reader, Rejection, Round, Share, Time, To, Turn, Writer,
 };
+pub use node_set::NodeSet;
 pub use phalanx_robust::Vector;
+pub use reliable_broadcast::message::{Content, Part, ReliableBroadcastMessage};
+pub use reliable_broadcast::{Form, ReliableBroadcast, ReliableBroadcastConfig};
+pub use signed_echo_broadcast::message::{RunId, SignedDigest, SignedEchoMessage};
 pub use signed_echo_broadcast::{SignedEchoBroadcast, SignedEchoConfig};
-pub use signed_echo_message::{RunId, SignedDigest, SignedEchoMessage};
 pub use wire::{Framed, Limits, WireError};

@@ -70,6 +70,11 @@ impl Turn {
         u64::from(self.round.0) << 32 | u64::from(self.phase.0) << 16 | u64::from(self.pass.0)
     }
 
+    /// The least turn after it.
+    pub fn next(self) -> Self {
+        Self::from_bits(self.bits().saturating_add(1))
+    }
+
     /// The turn of a number.
     pub fn from_bits(bits: u64) -> Self {
         Self::new((bits >> 32) as u32, (bits >> 16) as u16).with_pass(bits as u16)
@@ -123,6 +128,8 @@ pub enum Rejection {
     BadSignature,
     /// a list or certificate that no honest node would send
     Malformed,
+    /// a vector that is not the one that was asked for by its digest
+    WrongDigest,
 }
 
 /// A proof that anybody can check: one node signed two digests for one instance.

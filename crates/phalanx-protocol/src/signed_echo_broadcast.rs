@@ -36,7 +36,7 @@
 //! honest sender's SEND always arrives; SEND is signed, so whoever opens a broadcast twice is
 //! proven to have done so; every certificate holds its sender's signature; and the rules for
 //! restarts and old turns.
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use phalanx_robust::{Bound, Population, PopulationError, Vector};
@@ -46,8 +46,9 @@ use crate::keyring::{Keyring, Signature};
 use crate::machine::{
     Discard, Evidence, Input, Machine, NodeId, Outbox, Output, Rejection, Share, Time, To, Turn,
 };
-use crate::signed_echo_message::{RunId, SignedDigest, SignedEchoMessage, Statement};
+use message::{RunId, SignedDigest, SignedEchoMessage, Statement};
 
+pub mod message;
 mod snapshot;
 
 /// How a [`SignedEchoBroadcast`] behaves.
@@ -63,7 +64,7 @@ pub struct SignedEchoConfig {
     pub is_finite_required: bool,
     /// turns ahead of the own one that are kept for each peer; further ones are discarded
     pub turns_ahead_max: usize,
-    /// turns that the layer above has left and that are still answered, for slower nodes
+    /// turns that were shared and left again, and are still answered, for slower nodes
     pub turns_served_max: usize,
 }
 
@@ -132,8 +133,6 @@ pub struct SignedEchoBroadcast {
     current: Turn,
     /// nothing before is signed, ever again
     floor: Turn,
-    /// turns from the floor on that the layer above has left
-    left: BTreeSet<Turn>,
     /// the last turn that was shared
     shared: Option<Turn>,
     own: BTreeMap<Turn, Own>,
@@ -163,7 +162,6 @@ impl SignedEchoBroadcast {
             keyring,
             current: Turn::default(),
             floor: Turn::default(),
-            left: BTreeSet::new(),
             shared: None,
             own: BTreeMap::new(),
             peers: vec![BTreeMap::new(); config.population.n()],
@@ -192,7 +190,7 @@ impl SignedEchoBroadcast {
         self.finish(turn, out);
         while self.own.len() > self.config.kept_max() {
             let oldest = *self.own.keys().next().expect("more than none are kept");
-            self.raise_floor(Turn::from_bits(oldest.bits() + 1));
+            self.raise_floor(oldest.next());
         }
     }
 
@@ -363,7 +361,6 @@ impl SignedEchoBroadcast {
         self.floor = self.floor.max(floor);
         self.current = self.current.max(self.floor);
         let floor = self.floor;
-        self.left.retain(|turn| *turn >= floor);
         self.own.retain(|turn, _| *turn >= floor);
         self.peers.iter_mut().for_each(|slots| slots.retain(|turn, _| *turn >= floor));
     }

@@ -1,4 +1,9 @@
 //! What the machines promise, tested from outside.
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 mod direct;
+mod gather;
+mod network;
+mod reliable_broadcast;
 mod signed_echo_broadcast;
 mod signed_echo_network;
+mod wire;
