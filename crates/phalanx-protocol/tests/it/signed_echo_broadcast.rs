@@ -92,7 +92,7 @@ fn share(machine: &mut SignedEchoBroadcast, turn: Turn, value: f32) -> Out {
 
 fn delivered(out: &Out) -> Vec<&Delivered> {
     let event = |output| match output {
-        &Output::Event(ref delivered) => Some(delivered),
+        Output::Event(delivered) => Some(delivered),
         _ => None,
     };
     out.iter().filter_map(event).collect()
@@ -116,7 +116,7 @@ fn discarded(out: &Out) -> Vec<Discard> {
 
 fn accused(out: &Out) -> Vec<&Evidence> {
     let evidence = |output| match output {
-        &Output::Accuse(ref evidence) => Some(&**evidence),
+        Output::Accuse(evidence) => Some(&**evidence),
         _ => None,
     };
     out.iter().filter_map(evidence).collect()
