@@ -4,8 +4,10 @@
 //! socket, reads no clock and starts no thread.
 //!
 //! Start reading at [`Machine`], then `direct.rs`, the simplest [`Exchange`].
+pub mod averaging_agreement;
 pub mod broadcast;
 pub mod direct;
+pub mod exchange;
 pub mod gather;
 pub mod keyring;
 pub mod machine;
@@ -14,8 +16,12 @@ pub mod reliable_broadcast;
 pub mod signed_echo_broadcast;
 pub mod wire;
 
+pub use averaging_agreement::{
+    AgreementBounds, AgreementError, AgreementRule, AveragingAgreement, Width,
+};
 pub use broadcast::{Broadcast, Delivered, Digest, Instance};
 pub use direct::{Direct, DirectConfig, DirectMessage, Seat};
+pub use exchange::{EXCHANGES, ExchangeRule, Yields};
 pub use gather::{Enough, Gather, GatherConfig, GatherError, GatherMessage};
 pub use keyring::{Ed25519Keyring, KeyError, Keyring, Signature, VerificationCache};
 pub use machine::{

@@ -321,6 +321,9 @@ pub struct Environment {
     pub threads: usize,
     /// wall-clock seconds, over all resumes
     pub wall_seconds: f64,
+    /// processor seconds of all threads, over all resumes; 0 where the system does not tell
+    #[serde(default)]
+    pub cpu_seconds: f64,
     /// how to run it again
     pub command: String,
 }

@@ -139,6 +139,8 @@ pub struct History {
     pub rejected_from: BTreeMap<u16, u64>,
     /// the same, by reason
     pub rejected_why: BTreeMap<String, u64>,
+    /// nodes that a transferable proof accuses: how many honest nodes hold one, and one of them
+    pub accused: BTreeMap<u16, (u64, String)>,
     /// complete lines read
     pub lines: u64,
     /// whether the last line was cut off, as an interruption leaves it
@@ -198,6 +200,12 @@ impl History {
                     reason = "other reasons".into();
                 }
                 *self.rejected_why.entry(reason).or_default() += 1;
+            }
+            ("accused", _) => {
+                for accused in line.from {
+                    let proof = || line.reason.clone().unwrap_or_else(|| "not recorded".into());
+                    self.accused.entry(accused).or_insert_with(|| (0, proof())).0 += 1;
+                }
             }
             ("collected" | "finished", Some(_)) => {}
             ("proposed" | "collected" | "evaluated" | "failed" | "finished", None) => {

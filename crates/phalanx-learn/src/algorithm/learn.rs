@@ -10,9 +10,10 @@ const PARAMS: [Param; 5] = [
     schedule::LEARNING_RATE,
     schedule::DECAY_PERIOD,
     schedule::HALF_DECAY,
-    Param::choice("gradient-rounds", &["log2", "one"], "log2").about(
-        "exchanges of gradients in round t = 1, 2, …: ⌈log2 t⌉ as in the paper, or always one as \
-         in the MoNNA comparison",
+    Param::choice("gradient-rounds", &["log2", "one", "agreement"], "log2").about(
+        "log2: ⌈log2 t⌉ exchanges of gradients in round t = 1, 2, …, as the official code has it; \
+         one: always one, as in the MoNNA comparison; agreement: one exchange that shall halve the \
+         diameter ⌈log2 t⌉ times, as in the paper, where the exchange iterates",
     ),
     Param::choice("batch-growth", &["linear", "none"], "linear")
         .about("linear: t samples in round t = 1, 2, …; none: the task's own batch size"),
@@ -26,13 +27,14 @@ pub const ENTRY: Entry<AlgorithmRule> = Entry {
     params: &PARAMS,
     build: AlgorithmRule {
         formula: "g ← gradient on t samples;  N(t) times: g ← rule(received g);  x ← θ − γ g;  \
-                  θ ← rule(received x)",
+                  θ ← rule(received x);  with gradient-rounds=agreement: g ← agreement on g by N(t) \
+                  halvings, θ ← agreement on x by one",
         is_star: false,
         default_rule: "trimmed-mean",
         build: |setup| {
             Ok(Box::new(Learn {
                 schedule: Schedule::new(setup.args),
-                is_logarithmic: setup.args.text("gradient-rounds") == "log2",
+                gradient_rounds: GradientRounds::of(setup.args.text("gradient-rounds")),
                 is_growing: setup.args.text("batch-growth") == "linear",
                 rule: setup.rule,
                 gradient: vec![0.0; setup.init.len()],
@@ -42,9 +44,35 @@ pub const ENTRY: Entry<AlgorithmRule> = Entry {
     },
 };
 
+/// How the honest gradients of round t are brought together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum GradientRounds {
+    /// N(t) exchanges
+    Log2,
+    /// one exchange
+    One,
+    /// one exchange with N(t) halvings, none where N(t) = 0
+    Agreement,
+}
+
+impl GradientRounds {
+    fn of(word: &str) -> Self {
+        match word {
+            "one" => Self::One,
+            "agreement" => Self::Agreement,
+            _ => Self::Log2,
+        }
+    }
+}
+
+/// N(t) = ⌈log2 t⌉ with t = round + 1.
+fn logarithm(round: Round) -> u16 {
+    (u32::BITS - round.0.leading_zeros()) as u16
+}
+
 struct Learn {
     schedule: Schedule,
-    is_logarithmic: bool,
+    gradient_rounds: GradientRounds,
     is_growing: bool,
     rule: Box<dyn Aggregator>,
     gradient: Vec<f32>,
@@ -52,11 +80,12 @@ struct Learn {
 }
 
 impl Learn {
-    /// N(t) = ⌈log2 t⌉ with t = round + 1.
     fn gradient_phases(&self, round: Round) -> u16 {
-        match self.is_logarithmic {
-            true => (u32::BITS - round.0.leading_zeros()) as u16,
-            false => 1,
+        match self.gradient_rounds {
+            GradientRounds::Log2 => logarithm(round),
+            GradientRounds::One => 1,
+            // In the first round all models are equal, and so N(1) = 0 is no exchange at all.
+            GradientRounds::Agreement => logarithm(round).min(1),
         }
     }
 }
@@ -95,6 +124,14 @@ impl Algorithm for Learn {
         match turn.phase.0 < self.gradient_phases(turn.round) {
             true => Cargo::Gradients,
             false => Cargo::HalfSteps { step: self.schedule.step(turn.round) },
+        }
+    }
+
+    fn halvings(&self, turn: Turn) -> u16 {
+        let is_gradient = turn.phase.0 < self.gradient_phases(turn.round);
+        match is_gradient && self.gradient_rounds == GradientRounds::Agreement {
+            true => logarithm(turn.round),
+            false => 1,
         }
     }
 
@@ -151,6 +188,33 @@ mod tests {
         for t in 1..2000u32 {
             let expected = f64::from(t).log2().ceil() as u16;
             assert_eq!(learn.phases(Round(t - 1)), expected + 1, "t = {t}");
+        }
+    }
+
+    // Spec 03, section 3.1: N(t) = ⌈log2 t⌉ halvings of the gradients, one of the models.
+    #[test]
+    fn agreement_halves_the_gradients_log2_t_times_and_the_models_once() {
+        let learn = learn(&[("gradient-rounds", "agreement")]);
+        assert_eq!(learn.phases(Round(0)), 1, "at t = 1 only models are exchanged");
+        assert_eq!(learn.cargo(Turn::new(0, 0)), Cargo::HalfSteps { step: 0.1 });
+        assert_eq!(learn.halvings(Turn::new(0, 0)), 1);
+        for t in 2..2000u32 {
+            let (gradients, models) = (Turn::new(t - 1, 0), Turn::new(t - 1, 1));
+            assert_eq!(learn.phases(Round(t - 1)), 2);
+            assert_eq!(learn.cargo(gradients), Cargo::Gradients);
+            assert_eq!(learn.cargo(models), Cargo::HalfSteps { step: 0.1 });
+            let expected = f64::from(t).log2().ceil() as u16;
+            assert_eq!(learn.halvings(gradients), expected, "t = {t}");
+            assert_eq!(learn.halvings(models), 1);
+        }
+    }
+
+    #[test]
+    fn other_gradient_rounds_ask_for_one_halving_an_exchange() {
+        for rounds in ["log2", "one"] {
+            let learn = learn(&[("gradient-rounds", rounds)]);
+            let turns = (0..100).flat_map(|round| [Turn::new(round, 0), Turn::new(round, 1)]);
+            assert!(turns.into_iter().all(|turn| learn.halvings(turn) == 1), "{rounds}");
         }
     }
 

@@ -3,8 +3,9 @@ use std::collections::BTreeMap;
 
 use phalanx_robust::{StateError, StateReader, StateWriter};
 
+use super::SignedEchoBroadcast;
 use super::message::SignedDigest;
-use super::{Certificate, Own, SignedEchoBroadcast, Slot, Stray};
+use super::record::{Certificate, Own, Slot, Stray};
 use crate::broadcast::{Broadcast, Digest};
 use crate::direct::{load_turn, save_turn};
 use crate::keyring::Signature;

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use phalanx_protocol::{
     Broadcast, Collected, Delivered, DirectMessage, Discard, Enough, Exchange, Form, Gather,
     GatherConfig, GatherError, GatherMessage, Input, Instance, Machine, Message, NodeId, NodeSet,
-    Outbox, Output, Rejection, ReliableBroadcast, ReliableBroadcastConfig, Share, Time, To, Turn,
+    Outbox, Output, Part, Rejection, ReliableBroadcast, ReliableBroadcastConfig,
+    ReliableBroadcastMessage, Share, Time, To, Turn,
 };
 use phalanx_robust::{Population, Rng, StateError, StateReader, StateWriter};
 
@@ -146,7 +147,8 @@ impl Case {
         // Half of the Byzantine senders act as if they were honest, so that they get delivered.
         for liar in (honest..n).filter(|_| !is_silent && rng.below(2) == 0) {
             for (to, round) in (0..honest).flat_map(|to| (0..turns).map(move |round| (to, round))) {
-                let message = Message::opening(Turn::new(round, 0), vector(100));
+                let (turn, part) = (Turn::new(round, 0), Part::Send(vector(100)));
+                let message = GatherMessage::Broadcast(ReliableBroadcastMessage { turn, part });
                 net.flying.push(Flying::message(liar as u16, to as u16, message));
             }
         }

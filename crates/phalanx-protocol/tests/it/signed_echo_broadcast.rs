@@ -1,11 +1,13 @@
 //! Signed echo broadcast: its four properties, its thresholds, and what it can prove of whom.
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use phalanx_protocol::{
-    Broadcast, Delivered, Discard, Ed25519Keyring, Evidence, Input, Instance, Machine, NodeId,
-    Outbox, Output, Rejection, Share, Signature, SignedDigest, SignedEchoBroadcast,
-    SignedEchoConfig, SignedEchoMessage, Time, To, Turn, Vector, VerificationCache,
+    Broadcast, Delivered, Discard, Ed25519Keyring, Evidence, Input, Instance, Keyring, Machine,
+    Message, NodeId, Outbox, Output, Rejection, Share, Signature, SignedDigest,
+    SignedEchoBroadcast, SignedEchoConfig, SignedEchoMessage, Time, To, Turn, Vector,
+    VerificationCache,
 };
 use phalanx_robust::{Bound, Population, PopulationError, StateReader, StateWriter};
 
@@ -91,11 +93,11 @@ fn share(machine: &mut SignedEchoBroadcast, turn: Turn, value: f32) -> Out {
 }
 
 fn delivered(out: &Out) -> Vec<&Delivered> {
-    let event = |output| match output {
+    let events = out.iter().filter_map(|output| match output {
         Output::Event(delivered) => Some(delivered),
         _ => None,
-    };
-    out.iter().filter_map(event).collect()
+    });
+    events.collect()
 }
 
 fn rejected(out: &Out) -> Vec<Rejection> {
@@ -115,11 +117,11 @@ fn discarded(out: &Out) -> Vec<Discard> {
 }
 
 fn accused(out: &Out) -> Vec<&Evidence> {
-    let evidence = |output| match output {
+    let proofs = out.iter().filter_map(|output| match output {
         Output::Accuse(evidence) => Some(&**evidence),
         _ => None,
-    };
-    out.iter().filter_map(evidence).collect()
+    });
+    proofs.collect()
 }
 
 fn echoes(out: &Out) -> usize {
@@ -454,4 +456,70 @@ fn what_was_signed_before_a_restart_is_not_signed_otherwise_after_it() {
     assert!(matches!(same[..], [Output::Send { to: To::Others, .. }]));
     // A file of another node is none of ours.
     assert!(machine(1, 3, 0).restore(&mut StateReader::new(&bytes[..20])).is_err());
+}
+
+/// Counts what it is asked to do.
+#[derive(Debug)]
+struct Counting {
+    inner: Ed25519Keyring,
+    signed: AtomicUsize,
+    verified: AtomicUsize,
+}
+
+impl Keyring for Counting {
+    fn sign(&self, message: &[u8]) -> Signature {
+        self.signed.fetch_add(1, Ordering::Relaxed);
+        self.inner.sign(message)
+    }
+    fn verify(&self, node: NodeId, message: &[u8], signature: &Signature) -> bool {
+        self.verified.fetch_add(1, Ordering::Relaxed);
+        self.inner.verify(node, message, signature)
+    }
+}
+
+#[test]
+fn a_turn_costs_what_the_documentation_says() {
+    let (n, f) = (7, 2);
+    let q = config(n, f).quorum();
+    let counting = |inner| {
+        let (signed, verified) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Arc::new(Counting { inner, signed, verified })
+    };
+    let rings: Vec<_> = keyrings(n).into_iter().map(counting).collect();
+    let new = |me: usize| {
+        let keyring = Arc::clone(&rings[me]);
+        SignedEchoBroadcast::new(NodeId(me as u16), config(n, f), keyring).unwrap()
+    };
+    let mut nodes: Vec<_> = (0..n).map(new).collect();
+    let mut queue = VecDeque::new();
+    let (mut bytes, mut deliveries) = (0, 0);
+    let mut take = |queue: &mut VecDeque<_>, from: usize, out: Out| {
+        for output in out {
+            match output {
+                Output::Send { to, message } => {
+                    let others = (0..n).filter(|node| *node != from);
+                    for node in others {
+                        if to == To::Others || to == To::Node(NodeId(node as u16)) {
+                            bytes += message.bytes() as usize;
+                            queue.push_back((from as u16, node, message.clone()));
+                        }
+                    }
+                }
+                Output::Event(_) => deliveries += 1,
+                other => assert!(matches!(other, Output::Discard { reason: Discard::Late, .. })),
+            }
+        }
+    };
+    for (me, node) in nodes.iter_mut().enumerate() {
+        take(&mut queue, me, share(node, TURN, me as f32));
+    }
+    while let Some((from, to, message)) = queue.pop_front() {
+        take(&mut queue, to, give(&mut nodes[to], from, message));
+    }
+    assert_eq!(deliveries, n * n);
+    assert_eq!(bytes, n * (n - 1) * ((4 * DIM + 77) + 105 + (43 + 66 * q)));
+    for ring in rings {
+        assert_eq!(ring.signed.load(Ordering::Relaxed), n);
+        assert_eq!(ring.verified.load(Ordering::Relaxed), (q - 1) + (n - 1) * q);
+    }
 }

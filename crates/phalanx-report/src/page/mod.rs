@@ -1,5 +1,6 @@
 //! One self-contained HTML page for a run or an experiment: no script, nothing fetched.
 mod settings;
+mod traffic;
 mod verdict;
 
 use std::path::{Path, PathBuf};
@@ -8,7 +9,6 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::figure::{Figure, figures, heard_figures, more_figures};
 use crate::folder::{FIGURES, FolderError, REPORT, SUMMARY, Summary, io};
-use crate::number;
 use crate::read::{Arm, LoadedRun, arms, load, unfinished};
 use crate::spread::score_names;
 use crate::svg;
@@ -131,7 +131,7 @@ fn page(source: &Source<'_>, figures: &Figures) -> Markup {
                             }
                         }
                     }
-                    (traffic(source.arms))
+                    (traffic::sections(source.arms))
                     (who_heard_whom(source, &figures.heard))
                     (settings::sections(source.arms))
                     (settings::replay(source.arms))
@@ -244,60 +244,6 @@ fn results(arms: &[Arm<'_>]) -> Markup {
     grid.rows.iter_mut().for_each(|row| row.truncate(keep));
     html! { (table(&grid)) p.note { "Mean ± standard deviation over seeds (divisor: seeds − 1). \
     Worst: the honest node that ends worst, in each seed." } }
-}
-
-fn traffic(arms: &[Arm<'_>]) -> Markup {
-    let mean = |arm: &Arm<'_>, value: fn(&LoadedRun) -> u64| {
-        let spread = arm.spread(|run| Some(value(run) as f64));
-        spread.map_or(0.0, |spread| spread.mean)
-    };
-    let row = |arm: &Arm<'_>| {
-        let whole = |value| number::count(mean(arm, value).round() as u64);
-        vec![
-            arm.name.clone(),
-            whole(|run| run.summary.traffic.messages),
-            number::bytes(mean(arm, |run| run.summary.traffic.bytes)),
-            whole(|run| run.summary.traffic.lost),
-            whole(|run| run.summary.traffic.byzantine_messages),
-            whole(|run| run.summary.traffic.rejected),
-            whole(|run| run.summary.traffic.discarded),
-        ]
-    };
-    let head = [
-        "arm",
-        "messages",
-        "bytes",
-        "lost, sent again",
-        "Byzantine messages",
-        "rejected",
-        "discarded",
-    ];
-    let grid = Grid {
-        head: head.map(String::from).into(),
-        rows: arms.iter().map(row).collect(),
-        words: 1,
-    };
-    let mut reasons: std::collections::BTreeMap<&str, u64> = std::collections::BTreeMap::new();
-    for run in arms.iter().flat_map(|arm| &arm.runs) {
-        for (reason, count) in &run.history.rejected_why {
-            *reasons.entry(reason).or_default() += count;
-        }
-    }
-    html! {
-        section {
-            h2 { "Traffic and rejections" }
-            (table(&grid))
-            p.note { "Per run, mean over seeds. Messages and bytes are those of honest nodes. \
-                Rejected: the message proves its sender faulty. Discarded: late, early or \
-                double; nobody is blamed." }
-            @if !reasons.is_empty() {
-                p { "Reasons for rejection over all runs: "
-                    @for (place, (reason, count)) in reasons.iter().enumerate() {
-                        @if place > 0 { ", " } code { (reason) } " " (number::count(*count))
-                    } "." }
-            }
-        }
-    }
 }
 
 fn who_heard_whom(source: &Source<'_>, heard: &[Figure]) -> Markup {

@@ -45,6 +45,7 @@ fn the_page_of_an_experiment_stands_alone_and_says_what_happened() {
     for section in [
         "Results",
         "Traffic and rejections",
+        "Costs",
         "Who heard whom",
         "Settings",
         "Environment",

@@ -313,6 +313,7 @@ fn environment(experiment: &str, seed: u64) -> Environment {
         platform: "linux x86_64".into(),
         threads: 2,
         wall_seconds: 11.7 + seed as f64,
+        cpu_seconds: 20.5 + seed as f64,
         command: format!("phalanx run experiments/{experiment}.toml"),
     }
 }

@@ -41,7 +41,7 @@ pub const ENTRY: Entry<Rule> = Entry {
 };
 
 /// Steps of the search before it gives up: seconds, never a hang.
-const STEPS: u64 = 5_000_000;
+pub const STEPS: u64 = 5_000_000;
 
 #[derive(Debug, Default)]
 struct MinimumDiameterAveraging {

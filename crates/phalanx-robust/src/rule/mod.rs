@@ -41,6 +41,8 @@ mod trimmed_midpoint;
 mod trimmed_sum;
 mod vertex_cover;
 
+pub use minimum_diameter_averaging::STEPS as MINIMUM_DIAMETER_STEPS_MAX;
+
 /// Every rule that an experiment file can name.
 pub const RULES: &[Entry<Rule>] = &[
     aksel::ENTRY,

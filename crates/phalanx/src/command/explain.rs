@@ -15,7 +15,7 @@ Examples:
   phalanx explain algorithm/monna
   phalanx explain sign-flipping --json";
 
-/// Explain a rule, mixing, attack, algorithm or task
+/// Explain a rule, mixing, attack, algorithm, task or exchange
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct Explain {

@@ -33,6 +33,9 @@ enum What {
     /// Workloads
     #[value(alias = "task")]
     Tasks,
+    /// How vectors travel: direct, broadcasts, agreement
+    #[value(alias = "exchange")]
+    Exchanges,
     /// Experiment files below the folder `experiments`
     #[value(alias = "experiment")]
     Experiments,
@@ -59,6 +62,7 @@ impl List {
             What::Attacks => Kind::Attack,
             What::Algorithms => Kind::Algorithm,
             What::Tasks => Kind::Task,
+            What::Exchanges => Kind::Exchange,
             What::Experiments => return list_experiments(printer),
         };
         let listed = Registries::ALL.list(kind);

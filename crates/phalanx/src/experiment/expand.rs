@@ -7,7 +7,7 @@ use phalanx_report::FORMAT;
 use crate::experiment::document::{self, Item, Kind as Shape, Table};
 use crate::experiment::expectation::{self, Bound, Expectation};
 use crate::experiment::registries::{Kind, Registries};
-use crate::experiment::resolve::{Run, TOP_KEYS, resolve};
+use crate::experiment::resolve::{ATTACK_KEYS, DIRECT_KEYS, Run, TOP_KEYS, resolve};
 use crate::problem::Problem;
 
 /// Runs that one file may ask for.
@@ -407,8 +407,11 @@ fn drop_parameters(table: &mut Table, key: &str, name: &Item, known: &Registries
     let declared = |name: &str| -> BTreeSet<&'static str> {
         let listed = known.find(kind, name);
         let params = listed.map_or(&[][..], |listed| listed.params);
-        let own: &[&str] =
-            if kind == Kind::Attack && name != "none" { &["count", "reach"] } else { &[] };
+        let own = match kind {
+            Kind::Attack if name != "none" => ATTACK_KEYS,
+            Kind::Exchange if name == "direct" => DIRECT_KEYS,
+            _ => &[],
+        };
         params.iter().map(|param| param.name).chain(own.iter().copied()).collect()
     };
     let former = fields.get("name").map(Item::brief).unwrap_or_default();

@@ -1,6 +1,7 @@
 //! Every name that an experiment file can choose, by kind.
 use phalanx_attack::{ATTACKS, AttackRule};
 use phalanx_learn::{ALGORITHMS, AlgorithmRule, TaskRule};
+use phalanx_protocol::{EXCHANGES, ExchangeRule, Yields};
 use phalanx_robust::mixing::{MIXINGS, MixingRule};
 use phalanx_robust::rule::{Certificate, Example};
 use phalanx_robust::{Entry, Param, RULES, Rule};
@@ -19,6 +20,8 @@ pub struct Registries {
     pub algorithms: &'static [Entry<AlgorithmRule>],
     /// workloads
     pub tasks: &'static [Entry<TaskRule>],
+    /// how vectors travel
+    pub exchanges: &'static [Entry<ExchangeRule>],
 }
 
 impl Registries {
@@ -29,6 +32,7 @@ impl Registries {
         attacks: ATTACKS,
         algorithms: ALGORITHMS,
         tasks: TASKS,
+        exchanges: EXCHANGES,
     };
 
     /// What is declared under one name of one kind.
@@ -51,6 +55,7 @@ impl Registries {
                 vec![("formula", rule.formula), ("network", network), ("rule", rule.default_rule)]
             }),
             Kind::Task => Listed::all(kind, self.tasks, |rule| vec![("formula", rule.formula)]),
+            Kind::Exchange => self.exchanges.iter().map(Listed::exchange).collect(),
         }
     }
 }
@@ -68,12 +73,14 @@ pub enum Kind {
     Algorithm,
     /// workload
     Task,
+    /// how vectors travel
+    Exchange,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 5] =
-        [Self::Rule, Self::Mixing, Self::Attack, Self::Algorithm, Self::Task];
+    pub const ALL: [Self; 6] =
+        [Self::Rule, Self::Mixing, Self::Attack, Self::Algorithm, Self::Task, Self::Exchange];
 
     /// The word for one of it, which is also its key in an experiment file.
     pub fn word(self) -> &'static str {
@@ -83,6 +90,7 @@ impl Kind {
             Self::Attack => "attack",
             Self::Algorithm => "algorithm",
             Self::Task => "task",
+            Self::Exchange => "exchange",
         }
     }
 }
@@ -134,6 +142,22 @@ impl Listed {
             facts.push(("centre", "the node's own vector".into()));
         }
         Self::new(Kind::Rule, entry, facts)
+    }
+
+    fn exchange(entry: &'static Entry<ExchangeRule>) -> Self {
+        let ExchangeRule { formula, guarantee, cost, bound, yields } = entry.build;
+        let yields = match yields {
+            Yields::Vectors => "the vectors of n − f nodes or more, for the rule".into(),
+            Yields::Agreed { rule } => format!("one vector, condensed by `{rule}`: no other rule"),
+        };
+        let facts = vec![
+            ("formula", formula.into()),
+            ("guarantee", guarantee.into()),
+            ("cost", cost.into()),
+            ("bound", bound.to_string()),
+            ("yields", yields),
+        ];
+        Self::new(Kind::Exchange, entry, facts)
     }
 
     fn new<B>(kind: Kind, entry: &Entry<B>, facts: Vec<(&'static str, String)>) -> Self {

@@ -2,12 +2,17 @@
 use std::collections::BTreeMap;
 
 use phalanx_learn::{AlgorithmRule, Plan};
+use phalanx_protocol::Yields;
 use phalanx_robust::registry::find;
 use phalanx_robust::{ArgError, Args, Entry, Population, PopulationError, Value};
 
 use crate::experiment::document::{self, Item, Kind as Shape, Table};
 use crate::experiment::registries::Registries;
 use crate::problem::Problem;
+
+mod travel;
+
+pub use travel::{DIRECT_KEYS, Exchange, Network, Wait};
 
 /// Greatest number of nodes.
 pub const NODES_MAX: u64 = 4096;
@@ -52,39 +57,8 @@ pub enum Reach {
     Sampled,
 }
 
-/// What a node waits for before it acts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wait {
-    /// the first n − f vectors
-    Quorum,
-    /// all n vectors
-    All,
-}
-
-/// How vectors travel.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Exchange {
-    /// name of the protocol
-    pub name: &'static str,
-    /// what a node waits for
-    pub wait: Wait,
-    /// virtual milliseconds after which a node acts on what came; 0: it waits for ever
-    pub timeout_ms: f64,
-    /// whether vectors with NaN or infinity are refused
-    pub is_finite_required: bool,
-}
-
-/// How long things take, in virtual milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Network {
-    /// least and greatest delay of a message
-    pub delay_ms: (f64, f64),
-    /// least and greatest time of a gradient or an evaluation
-    pub compute_ms: (f64, f64),
-    /// probability that a message is lost and sent again
-    pub loss: f64,
-}
-
+/// Keys of an attack besides its parameters.
+pub const ATTACK_KEYS: &[&str] = &["count", "reach"];
 /// Virtual milliseconds in nanoseconds.
 pub fn nanoseconds(ms: f64) -> u64 {
     (ms * 1e6).round() as u64
@@ -137,10 +111,10 @@ pub fn resolve(table: &Table, names: (&str, &str), known: &Registries) -> Result
     let (algorithm, algorithm_entry) = resolver.algorithm()?;
     let exchange = resolver.exchange(algorithm_entry.build.is_star)?;
     let collected = match exchange.wait {
-        Wait::Quorum if !algorithm_entry.build.is_star => population.quorum(),
+        Wait::Quorum if !algorithm_entry.build.is_star => exchange.quorum(population),
         _ => population.n(),
     };
-    let rule = resolver.rule(algorithm_entry)?;
+    let rule = resolver.rule(algorithm_entry, &exchange)?;
     let (attack, byzantine, reach) = resolver.attack(population)?;
     let run = Run {
         experiment: names.0.into(),
@@ -151,7 +125,7 @@ pub fn resolve(table: &Table, names: (&str, &str), known: &Registries) -> Result
         task: resolver.task()?,
         algorithm,
         rule,
-        mixing: resolver.mixing()?,
+        mixing: resolver.mixing(&exchange)?,
         attack,
         reach,
         exchange,
@@ -160,6 +134,7 @@ pub fn resolve(table: &Table, names: (&str, &str), known: &Registries) -> Result
         is_star: algorithm_entry.build.is_star,
         collected,
     };
+    resolver.require_exchange(&run)?;
     resolver.require_tolerance(&run)?;
     resolver.try_builds(&run)?;
     Ok(run)
@@ -225,15 +200,23 @@ impl<'a> Resolver<'a> {
     }
 
     /// The rule that the file names, or the algorithm's own; either way with the file's parameters.
-    fn rule(&self, algorithm: &Entry<AlgorithmRule>) -> Result<Choice, Problem> {
+    fn rule(
+        &self,
+        algorithm: &Entry<AlgorithmRule>,
+        exchange: &Exchange,
+    ) -> Result<Choice, Problem> {
         let given = self.table.get("rule");
         if let Some(item) = given
             && item.table("rule")?.contains_key("name")
         {
             let named = named(item, "rule")?;
-            return named.choice("rule", named.entry("rule", self.known.rules)?, &[]);
+            let choice = named.choice("rule", named.entry("rule", self.known.rules)?, &[])?;
+            return self.unless_replaced(choice, named.name, exchange);
         }
-        let name = algorithm.build.default_rule;
+        let name = match exchange.yields {
+            Yields::Vectors => algorithm.build.default_rule,
+            Yields::Agreed { rule } => rule,
+        };
         let entry = find(self.known.rules, name).ok_or_else(|| {
             let message = format!("this build lacks rule `{name}` of `{}`", algorithm.name);
             Problem::new(message).hint("name another one with `rule = { name = \"..\" }`")
@@ -244,18 +227,18 @@ impl<'a> Resolver<'a> {
         Named { name, fields }.choice("rule", entry, &[])
     }
 
-    fn mixing(&self) -> Result<Vec<Choice>, Problem> {
+    fn mixing(&self, exchange: &Exchange) -> Result<Vec<Choice>, Problem> {
         let Some(item) = self.table.get("mixing") else { return Ok(Vec::new()) };
         let choices = item.list("mixing")?.iter().map(|item| {
             let named = named(item, "mixing")?;
-            named.choice("mixing", named.entry("mixing", self.known.mixings)?, &[])
+            let choice = named.choice("mixing", named.entry("mixing", self.known.mixings)?, &[])?;
+            self.unless_replaced(choice, named.name, exchange)
         });
         choices.collect()
     }
 
     fn attack(&self, population: Population) -> Result<(Option<Choice>, usize, Reach), Problem> {
         let Some(named) = self.named("attack")? else { return Ok((None, 0, Reach::All)) };
-        let own = ["count", "reach"];
         if named.name.text("name")? == "none" {
             let known = ["name", "count", "reach"];
             document::only(named.fields, &known, "of attack `none`")?;
@@ -268,7 +251,7 @@ impl<'a> Resolver<'a> {
             };
         }
         let entry = named.entry("attack", self.known.attacks)?;
-        let choice = named.choice("attack", entry, &own)?;
+        let choice = named.choice("attack", entry, ATTACK_KEYS)?;
         let byzantine = match named.fields.get("count") {
             Some(count) => count
                 .integer("attack.count", 0, population.n() as u64 - 1)
@@ -283,61 +266,6 @@ impl<'a> Resolver<'a> {
             _ => Reach::All,
         };
         Ok(((byzantine > 0).then_some(choice), byzantine, reach))
-    }
-
-    fn exchange(&self, is_star: bool) -> Result<Exchange, Problem> {
-        let known = ["name", "wait", "timeout-ms", "finite"];
-        let section = self.section("exchange", &known)?;
-        let get = |key: &str| section.and_then(|section| section.get(key));
-        let name = match get("name") {
-            Some(name) => name.word("exchange.name", &["direct"])?,
-            None => "direct",
-        };
-        let wait = match get("wait") {
-            Some(wait) if wait.word("exchange.wait", &["quorum", "all"])? == "all" => Wait::All,
-            _ => Wait::Quorum,
-        };
-        let timeout_ms = match get("timeout-ms") {
-            Some(timeout) => timeout.number("exchange.timeout-ms", 0.0, MS_MAX)?,
-            None => 0.0,
-        };
-        let is_finite_required = match get("finite") {
-            Some(finite) => finite.flag("exchange.finite")?,
-            // Who acts on the first n − f can refuse f vectors and lose nothing. Who waits for all
-            // would act on too few for its rule, which tolerates f that are not finite.
-            None => wait == Wait::Quorum && !is_star,
-        };
-        Ok(Exchange { name, wait, timeout_ms, is_finite_required })
-    }
-
-    fn network(&self) -> Result<Network, Problem> {
-        let known = ["delay-ms-min", "delay-ms-max", "compute-ms-min", "compute-ms-max", "loss"];
-        let section = self.section("network", &known)?;
-        let number = |key: &str, max: f64| match section.and_then(|section| section.get(key)) {
-            Some(item) => item.number(&format!("network.{key}"), 0.0, max).map(Some),
-            None => Ok(None),
-        };
-        let range = |what: &str, default: (f64, f64)| {
-            let (min, max) = (format!("{what}-ms-min"), format!("{what}-ms-max"));
-            let (low, high) = match (number(&min, MS_MAX)?, number(&max, MS_MAX)?) {
-                (None, None) => default,
-                (Some(low), None) => (low, low.max(default.1)),
-                (None, Some(high)) => (default.0.min(high), high),
-                (Some(low), Some(high)) => (low, high),
-            };
-            if low > high {
-                let problem = Problem::new(format!("`{min}` is `{low}`, above `{max}`, `{high}`"));
-                let origin = section.and_then(|section| section.get(&min)).map(|item| &item.origin);
-                return Err(origin.map_or(problem.clone(), |origin| problem.at(origin)));
-            }
-            Ok((low, high))
-        };
-        let loss = number("loss", LOSS_MAX)?.unwrap_or(0.0);
-        Ok(Network {
-            delay_ms: range("delay", (1.0, 10.0))?,
-            compute_ms: range("compute", (1.0, 10.0))?,
-            loss,
-        })
     }
 
     fn plan(&self) -> Result<Plan, Problem> {
@@ -408,9 +336,6 @@ impl<'a> Resolver<'a> {
         Ok(())
     }
 }
-
-// A message that is always lost never arrives.
-const LOSS_MAX: f64 = 0.999;
 
 fn named<'a>(item: &'a Item, key: &str) -> Result<Named<'a>, Problem> {
     let fields = item.table(key)?;

@@ -47,16 +47,16 @@ impl Run {
         line("rule", written(&self.rule, ""));
         line("mixing", format!("[{}]", mixing.join(", ")));
         line("attack", self.written_attack());
-        line(
-            "exchange",
-            format!(
-                "{{ name = {}, wait = {}, timeout-ms = {}, finite = {} }}",
-                text(exchange.name),
+        let own = match exchange.choice.name {
+            "direct" => format!(
+                "wait = {}, timeout-ms = {}, finite = {}",
                 text(wait),
                 number(exchange.timeout_ms),
                 exchange.is_finite_required
             ),
-        );
+            _ => String::new(),
+        };
+        line("exchange", written(&exchange.choice, &own));
         line(
             "network",
             format!(

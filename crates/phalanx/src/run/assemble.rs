@@ -1,18 +1,19 @@
 //! From a checked run to a simulation: tasks, algorithms, exchanges, adversary.
 use std::path::Path;
 
-use phalanx_attack::{ATTACKS, AttackSetup, Defence};
+use phalanx_attack::{ATTACKS, Attack, AttackSetup, Defence};
 use phalanx_learn::{ALGORITHMS, Plan, Role, Setup, Task, TaskError, TaskSetup, Worker};
-use phalanx_protocol::direct::TURNS_AHEAD_MAX;
-use phalanx_protocol::{Direct, DirectConfig, NodeId, Seat};
+use phalanx_protocol::{AgreementError, Exchange, GatherError, NodeId, Yields};
 use phalanx_robust::mixing::MIXINGS;
 use phalanx_robust::registry::find;
 use phalanx_robust::rule::BuildError;
-use phalanx_robust::{Aggregator, Chain, Population, PopulationError, RULES, Rng};
-use phalanx_sim::{Adversary, Node, Settings, Simulation};
+use phalanx_robust::{Aggregator, Args, Chain, Population, PopulationError, RULES, Rng};
+use phalanx_sim::{Adversary, Node, Puppet, Settings, Simulation, Speaker};
 use phalanx_tasks::TASKS;
 
 use crate::experiment::{Choice, Reach, Run, resolve::nanoseconds};
+use crate::run::laboratory::Laboratory;
+use crate::run::wiring::{Place, Wiring, hub};
 
 /// Why a checked run still cannot be assembled.
 #[derive(Debug, thiserror::Error)]
@@ -36,22 +37,76 @@ pub enum AssembleError {
     /// n and f
     #[error(transparent)]
     Population(#[from] PopulationError),
+    /// n and f, or the quorum
+    #[error(transparent)]
+    Gather(#[from] GatherError),
+    /// n and f, or the quorum
+    #[error(transparent)]
+    Agreement(#[from] AgreementError),
 }
 
 /// Builds everything that a run consists of. `data` holds the data sets of this machine.
 ///
 /// # Errors
 /// When data are missing or an entry refuses n, f or its parameters.
-pub fn assemble(run: &Run, data: &Path) -> Result<Simulation<Direct>, AssembleError> {
+pub fn assemble(run: &Run, data: &Path) -> Result<Box<dyn Laboratory>, AssembleError> {
+    let wiring = Wiring::new(run);
+    match run.exchange.choice.name {
+        "direct" => populate(run, data, move |place| Ok(wiring.direct(place)), |_| Ok(Speaker)),
+        "reliable-broadcast" => {
+            let twin = wiring.clone();
+            populate(run, data, move |p| wiring.reliable(p), move |p| twin.reliable(p))
+        }
+        "signed-echo" => {
+            let twin = wiring.clone();
+            populate(run, data, move |p| wiring.signed(p), move |p| twin.signed(p))
+        }
+        "mda-agreement" => {
+            populate(run, data, move |p| wiring.minimum_diameter(p), |_| Ok(Speaker))
+        }
+        // What a Byzantine node shares in a pass is forged, so its machine is that of one pass.
+        "rb-tm-agreement" => {
+            let twin = wiring.clone();
+            populate(run, data, move |p| wiring.trimmed(p), move |p| twin.reliable(p))
+        }
+        name => unreachable!("exchange `{name}` is listed but not built"),
+    }
+}
+
+fn populate<E: Exchange + 'static, P: Puppet<E::Message> + 'static>(
+    run: &Run,
+    data: &Path,
+    exchange: impl Fn(Place) -> Result<E, AssembleError>,
+    puppet: impl Fn(Place) -> Result<P, AssembleError> + Send + Sync + 'static,
+) -> Result<Box<dyn Laboratory>, AssembleError> {
     let honest = run.population.n() - run.byzantine;
     let mut nodes = Vec::with_capacity(honest + 1);
+    let mut dim = 0;
+    let mut add = |id: NodeId, task: Box<dyn Task>| {
+        let role = match run.is_star {
+            false => Role::Peer,
+            true if id == hub(run) => Role::Hub,
+            true => Role::Leaf,
+        };
+        let place = Place { id, role, dim: task.shared().len() };
+        dim = place.dim;
+        // In a star only the server has the current model.
+        let evaluate_every = if role == Role::Leaf { 0 } else { run.plan.evaluate_every };
+        nodes.push(Node {
+            id,
+            exchange: exchange(place)?,
+            worker: worker(run, place, task)?,
+            plan: Plan { rounds: run.plan.rounds, evaluate_every },
+            is_speaker: role != Role::Hub,
+        });
+        Ok::<(), AssembleError>(())
+    };
     for (index, task) in build_tasks(run, honest, data)?.into_iter().enumerate() {
-        nodes.push(node(run, NodeId(index as u16), task)?);
+        add(NodeId(index as u16), task)?;
     }
     if run.is_star {
         let task = build_tasks(run, honest, data)?.into_iter().next();
-        let task = task.expect("there is at least one honest node");
-        nodes.push(node(run, hub(run), task)?);
+        add(hub(run), task.expect("there is at least one honest node"))?;
     }
     let network = phalanx_sim::Network {
         delay: (nanoseconds(run.network.delay_ms.0), nanoseconds(run.network.delay_ms.1)),
@@ -60,12 +115,14 @@ pub fn assemble(run: &Run, data: &Path) -> Result<Simulation<Direct>, AssembleEr
     };
     let (n, byzantine) = (run.population.n(), run.byzantine);
     let settings = Settings { n, byzantine, network, seed: run.seed };
-    Ok(Simulation::new(settings, nodes, adversary(run)?))
-}
-
-/// The trusted server of a star sits behind the last node.
-fn hub(run: &Run) -> NodeId {
-    NodeId(run.population.n() as u16)
+    let puppet = move |id| {
+        puppet(Place { id, role: Role::Peer, dim }).expect("its honest twins could be built")
+    };
+    let adversary = match attack(run)? {
+        Some(attack) if byzantine > 0 => Some(Adversary::new(attack, reach(run), run.seed, puppet)),
+        _ => None,
+    };
+    Ok(Box::new(Simulation::new(settings, nodes, adversary)))
 }
 
 fn build_tasks(run: &Run, nodes: usize, data: &Path) -> Result<Vec<Box<dyn Task>>, AssembleError> {
@@ -75,43 +132,27 @@ fn build_tasks(run: &Run, nodes: usize, data: &Path) -> Result<Vec<Box<dyn Task>
     (entry.build.build)(setup).map_err(|source| AssembleError::Task { name, source })
 }
 
-fn node(run: &Run, id: NodeId, task: Box<dyn Task>) -> Result<Node<Direct>, AssembleError> {
-    let role = match run.is_star {
-        false => Role::Peer,
-        true if id == hub(run) => Role::Hub,
-        true => Role::Leaf,
-    };
-    let seat = match role {
-        Role::Peer => Seat::Peer,
-        Role::Hub => Seat::Hub,
-        Role::Leaf => Seat::Leaf { hub: hub(run) },
-    };
+fn worker(run: &Run, place: Place, task: Box<dyn Task>) -> Result<Worker, AssembleError> {
     let mut init = vec![0.0; task.dim()];
     task.init(&mut Rng::stream(run.seed, u64::MAX, "initial parameters"), &mut init);
     let Choice { name, args } = &run.algorithm;
     let entry = find(ALGORITHMS, name).expect("the algorithm was resolved");
-    let rule = rule(run, run.collected)?;
-    let setup = Setup { args, rule, init, role, collected: run.collected };
+    let (rule, collected) = match run.exchange.yields {
+        Yields::Vectors => (rule(run, run.collected)?, run.collected),
+        // What the exchange agreed on is one vector: nothing is left to condense.
+        Yields::Agreed { .. } => (bare_average()?, 1),
+    };
+    let setup = Setup { args, rule, init, role: place.role, collected };
     let algorithm =
         (entry.build.build)(setup).map_err(|s| AssembleError::Build { name, source: s })?;
-    let config = DirectConfig {
-        nodes: run.population.n(),
-        quorum: run.collected,
-        timeout: nanoseconds(run.exchange.timeout_ms),
-        is_finite_required: run.exchange.is_finite_required,
-        dim: task.shared().len(),
-        turns_ahead_max: TURNS_AHEAD_MAX,
-        seat,
-    };
-    // In a star only the server has the current model.
-    let evaluate_every = if role == Role::Leaf { 0 } else { run.plan.evaluate_every };
-    Ok(Node {
-        id,
-        exchange: Direct::new(id, config),
-        worker: Worker::new(id, task, algorithm),
-        plan: Plan { rounds: run.plan.rounds, evaluate_every },
-        is_speaker: role != Role::Hub,
-    })
+    Ok(Worker::new(place.id, task, algorithm))
+}
+
+/// The average of one vector, which is that vector.
+fn bare_average() -> Result<Box<dyn Aggregator>, AssembleError> {
+    let entry = find(RULES, "average").expect("the average is a rule");
+    let built = (entry.build.build)(&Args::default(), Population::new(1, 0)?);
+    built.map_err(|source| AssembleError::Build { name: entry.name, source })
 }
 
 /// The run's rule with its mixings, for so many vectors.
@@ -133,7 +174,7 @@ fn rule(run: &Run, vectors: usize) -> Result<Box<dyn Aggregator>, AssembleError>
     Ok(Box::new(Chain::new(mixings, rule)))
 }
 
-fn adversary(run: &Run) -> Result<Option<Adversary>, AssembleError> {
+fn attack(run: &Run) -> Result<Option<Box<dyn Attack>>, AssembleError> {
     let Some(Choice { name, args }) = &run.attack else {
         return Ok(None);
     };
@@ -152,9 +193,12 @@ fn adversary(run: &Run) -> Result<Option<Adversary>, AssembleError> {
     };
     let attack =
         (entry.build.build)(setup).map_err(|s| AssembleError::Build { name, source: s })?;
-    let reach = match run.reach {
+    Ok(Some(attack))
+}
+
+fn reach(run: &Run) -> phalanx_sim::Reach {
+    match run.reach {
         Reach::All => phalanx_sim::Reach::All,
         Reach::Sampled => phalanx_sim::Reach::Sampled,
-    };
-    Ok(Some(Adversary::new(attack, reach, run.seed)))
+    }
 }

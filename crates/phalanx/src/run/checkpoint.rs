@@ -4,6 +4,7 @@ use phalanx_robust::{StateError, StateReader, StateWriter};
 
 use crate::experiment::Run;
 use crate::problem::Problem;
+use crate::run::clock::Spent;
 use crate::run::tally::Tally;
 
 const MAGIC: &[u8] = b"phalanx checkpoint";
@@ -14,8 +15,8 @@ const DIGEST_BYTES: usize = 32;
 pub struct Checkpoint {
     /// bytes of the record at that moment
     pub offset: u64,
-    /// wall-clock seconds spent so far
-    pub wall_seconds: f64,
+    /// time spent so far
+    pub spent: Spent,
     /// counters
     pub tally: Tally,
     /// the simulation's own snapshot
@@ -31,7 +32,8 @@ impl Checkpoint {
         out.bytes(BUILD.as_bytes());
         out.bytes(run.folder_name().as_bytes());
         out.u64(self.offset);
-        out.f64(self.wall_seconds);
+        out.f64(self.spent.wall_seconds);
+        out.f64(self.spent.cpu_seconds);
         self.tally.save(&mut out);
         out.bytes(&self.snapshot);
         let mut bytes = out.finish();
@@ -80,13 +82,14 @@ impl Checkpoint {
             let problem = Problem::new("this checkpoint belongs to another run");
             return Ok(Err(problem.hint("`--force` starts the run again")));
         }
-        let (offset, wall_seconds) = (input.u64()?, input.f64()?);
+        let offset = input.u64()?;
+        let spent = Spent { wall_seconds: input.f64()?, cpu_seconds: input.f64()? };
         let tally = Tally::load(input)?;
         let snapshot = input.bytes()?.to_vec();
         if !input.is_at_end() {
             return Err(StateError::Mismatch { what: "the file's end" });
         }
-        Ok(Ok(Self { offset, wall_seconds, tally, snapshot }))
+        Ok(Ok(Self { offset, spent, tally, snapshot }))
     }
 }
 

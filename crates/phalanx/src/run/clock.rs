@@ -1,19 +1,58 @@
-//! The wall clock: progress, checkpoints and the environment file read it, results never do.
+//! The clocks: progress, checkpoints and the environment file read them, results never do.
 use std::time::{Duration, Instant};
+
+/// What a stretch of work took.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Spent {
+    /// wall-clock seconds
+    pub wall_seconds: f64,
+    /// processor seconds of the whole process; 0 where the system does not tell
+    pub cpu_seconds: f64,
+}
+
+impl std::ops::Add for Spent {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self {
+            wall_seconds: self.wall_seconds + other.wall_seconds,
+            cpu_seconds: self.cpu_seconds + other.cpu_seconds,
+        }
+    }
+}
 
 /// Time since a start.
 #[derive(Debug, Clone, Copy)]
-pub struct Stopwatch(Instant);
+pub struct Stopwatch {
+    start: Instant,
+    cpu: f64,
+}
 
 impl Stopwatch {
     /// Starts now.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
     pub fn start() -> Self {
-        Self(Instant::now())
+        Self { start: Instant::now(), cpu: cpu_seconds() }
     }
 
-    /// Time since the start.
+    /// Wall-clock time since the start.
     pub fn elapsed(self) -> Duration {
-        self.0.elapsed()
+        self.start.elapsed()
     }
+
+    /// Wall-clock and processor time since the start.
+    pub fn spent(self) -> Spent {
+        let wall_seconds = self.elapsed().as_secs_f64();
+        Spent { wall_seconds, cpu_seconds: cpu_seconds() - self.cpu }
+    }
+}
+
+#[cfg(unix)]
+fn cpu_seconds() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
+}
+
+#[cfg(not(unix))]
+fn cpu_seconds() -> f64 {
+    0.0
 }

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use phalanx_protocol::Direct;
 use phalanx_report::{Environment, FORMAT, Status, Summary, Traffic};
-use phalanx_sim::{Outcome, Progress, Simulation};
+use phalanx_sim::{Outcome, Progress};
 
 use crate::experiment::Run;
 use crate::problem::{Problem, reason};
 use crate::run::assemble::{AssembleError, assemble};
 use crate::run::checkpoint::Checkpoint;
-use crate::run::clock::Stopwatch;
+use crate::run::clock::{Spent, Stopwatch};
 use crate::run::folder::{CHECKPOINT, ENVIRONMENT, Folder, RECORD, SUMMARY, State};
+use crate::run::laboratory::Laboratory;
 use crate::run::recorder::Recorder;
 use crate::run::tally::Tally;
 
@@ -69,7 +69,7 @@ pub fn execute(run: &Run, conduct: &mut Conduct<'_>) -> Result<End, Problem> {
     let start = match state {
         State::Done(summary) => return Ok(End::Complete(*summary)),
         State::Fresh => Start::of(run),
-        State::Resumable(checkpoint) => Start::resumed(*checkpoint, &mut simulation, &folder)?,
+        State::Resumable(checkpoint) => Start::resumed(*checkpoint, &mut *simulation, &folder)?,
     };
     let rounds_before = start.tally.rounds_done();
     let recorder = Recorder::at(folder.record()?, start.offset, start.tally)
@@ -80,7 +80,7 @@ pub fn execute(run: &Run, conduct: &mut Conduct<'_>) -> Result<End, Problem> {
         simulation,
         recorder: RefCell::new(recorder),
         stopwatch: Stopwatch::start(),
-        wall_seconds_before: start.wall_seconds,
+        spent_before: start.spent,
         rounds_before,
     };
     let outcome = execution.train(conduct)?;
@@ -94,37 +94,37 @@ pub fn execute(run: &Run, conduct: &mut Conduct<'_>) -> Result<End, Problem> {
 
 struct Start {
     offset: u64,
-    wall_seconds: f64,
+    spent: Spent,
     tally: Tally,
 }
 
 impl Start {
     fn of(run: &Run) -> Self {
         let senders = run.population.n() + usize::from(run.is_star);
-        Self { offset: 0, wall_seconds: 0.0, tally: Tally::new(senders) }
+        Self { offset: 0, spent: Spent::default(), tally: Tally::new(senders) }
     }
 
     fn resumed(
         checkpoint: Checkpoint,
-        simulation: &mut Simulation<Direct>,
+        simulation: &mut dyn Laboratory,
         folder: &Folder,
     ) -> Result<Self, Problem> {
-        let Checkpoint { offset, wall_seconds, tally, snapshot } = checkpoint;
+        let Checkpoint { offset, spent, tally, snapshot } = checkpoint;
         simulation.load(&snapshot).map_err(|error| {
             let problem = Problem::new(format!("this checkpoint does not fit: {error}"));
             problem.at(folder.path().join(CHECKPOINT).display()).hint("start again with `--force`")
         })?;
-        Ok(Self { offset, wall_seconds, tally })
+        Ok(Self { offset, spent, tally })
     }
 }
 
 struct Execution<'a> {
     run: &'a Run,
     folder: &'a Folder,
-    simulation: Simulation<Direct>,
+    simulation: Box<dyn Laboratory>,
     recorder: RefCell<Recorder>,
     stopwatch: Stopwatch,
-    wall_seconds_before: f64,
+    spent_before: Spent,
     rounds_before: u32,
 }
 
@@ -163,16 +163,16 @@ impl Execution<'_> {
         }
     }
 
-    fn wall_seconds(&self) -> f64 {
-        self.wall_seconds_before + self.stopwatch.elapsed().as_secs_f64()
+    fn spent(&self) -> Spent {
+        self.spent_before + self.stopwatch.spent()
     }
 
     fn checkpoint(&mut self) -> Result<(), Problem> {
         let snapshot = self.simulation.save();
         let mut recorder = self.recorder.borrow_mut();
         let offset = recorder.sync().map_err(|error| unrecorded(self.folder, &error))?;
-        let (wall_seconds, tally) = (self.wall_seconds(), recorder.tally.clone());
-        let checkpoint = Checkpoint { offset, wall_seconds, tally, snapshot };
+        let (spent, tally) = (self.spent(), recorder.tally.clone());
+        let checkpoint = Checkpoint { offset, spent, tally, snapshot };
         self.folder.write_atomically(CHECKPOINT, &checkpoint.to_bytes(self.run))
     }
 
@@ -225,13 +225,15 @@ impl Execution<'_> {
     fn close(&self, summary: &Summary, outcome: Outcome, command: &str) -> Result<(), Problem> {
         let synced = self.recorder.borrow_mut().sync();
         synced.map_err(|error| unrecorded(self.folder, &error))?;
+        let spent = self.spent();
         let environment = Environment {
             version: env!("CARGO_PKG_VERSION").into(),
             commit: option_env!("PHALANX_COMMIT").map(Into::into),
             toolchain: env!("PHALANX_TOOLCHAIN").into(),
             platform: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
             threads: rayon::current_num_threads(),
-            wall_seconds: self.wall_seconds(),
+            wall_seconds: spent.wall_seconds,
+            cpu_seconds: spent.cpu_seconds,
             command: command.into(),
         };
         self.folder.write_json(ENVIRONMENT, &environment)?;
@@ -267,7 +269,7 @@ fn names(run: &Run) -> BTreeMap<String, String> {
         ("rule", run.rule.name),
         ("mixing", &mixing),
         ("attack", attack),
-        ("exchange", run.exchange.name),
+        ("exchange", run.exchange.choice.name),
     ];
     names.into_iter().map(|(kind, name)| (kind.into(), name.into())).collect()
 }

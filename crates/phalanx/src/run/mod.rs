@@ -5,8 +5,10 @@ pub mod clock;
 pub mod execute;
 pub mod folder;
 pub mod interrupt;
+pub mod laboratory;
 pub mod recorder;
 pub mod tally;
+mod wiring;
 
 pub use execute::{Conduct, End, Watch, execute};
 pub use folder::{Folder, State};

@@ -1,0 +1,6 @@
+//! Averaging agreement: its bounds as numbers, and adversaries that search for a breach.
+mod bounds;
+mod driver;
+mod machine;
+mod passes;
+mod search;
