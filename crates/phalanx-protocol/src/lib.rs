@@ -13,9 +13,7 @@ pub mod keyring;
 pub mod machine;
 pub mod node_set;
 pub mod reliable_broadcast;
-pub mod reliable_broadcast_message;
 pub mod signed_echo_broadcast;
-pub mod signed_echo_message;
 pub mod wire;
 
 pub use averaging_agreement::{
@@ -32,8 +30,8 @@ pub use machine::{
 };
 pub use node_set::NodeSet;
 pub use phalanx_robust::Vector;
+pub use reliable_broadcast::message::{Content, Part, ReliableBroadcastMessage};
 pub use reliable_broadcast::{Form, ReliableBroadcast, ReliableBroadcastConfig};
-pub use reliable_broadcast_message::{Content, Part, ReliableBroadcastMessage};
+pub use signed_echo_broadcast::message::{RunId, SignedDigest, SignedEchoMessage};
 pub use signed_echo_broadcast::{SignedEchoBroadcast, SignedEchoConfig};
-pub use signed_echo_message::{RunId, SignedDigest, SignedEchoMessage};
 pub use wire::{Framed, Limits, WireError};

@@ -4,18 +4,17 @@
 //! For `n > 3f`, whatever at most f nodes do and however messages are delayed, per instance:
 //! - validity: an honest sender's vector is delivered by every honest node;
 //! - agreement: no two honest nodes deliver different vectors;
-//! - integrity: a vector is delivered once at most, and for an honest sender only the one it shared;
+//! - integrity: a node delivers once at most, and for an honest sender only what it shared;
 //! - totality: if one honest node delivers, every honest node does.
 //!
-//! Memory is bounded, so promises of delivery end where the windows end: they hold for a node that
-//! has not left the turn, as long as it is at most `turns_served_max` turns behind the others and
-//! they are at most `turns_ahead_max` turns before it. Agreement and integrity hold for ever.
+//! Memory is bounded, so promises of delivery end where the windows end: they hold for a node while
+//! it has not left the turn, the others have left at most `turns_served_max` turns that it has not,
+//! and are at most `turns_ahead_max` turns before it. Agreement and integrity hold for ever.
 //!
-//! Three choices of ours beside the published protocol. A node echoes in a turn once it has shared
-//! its own vector in it: otherwise a Byzantine sender of invented turns would have honest nodes fill
-//! one another's windows with them. A turn is delivered while it is the current one: what is ready
-//! earlier waits, what becomes ready later is of no use to anybody. And only the vector itself, not
-//! its votes, is fetched when it is missing.
+//! Two choices of ours beside the published protocol. A node echoes in a turn once it has shared
+//! its own vector in it: otherwise a Byzantine sender of invented turns would have honest nodes
+//! fill one another's windows with them. And a turn is delivered while it is the current one: what
+//! is ready earlier waits, and what becomes ready later is of no use to anybody.
 //!
 //! # Cost
 //! Per turn, n instances, whole network: `n²` SEND and `2n³` votes. In the digest form a vote has
@@ -38,7 +37,12 @@ use crate::machine::{
     Discard, Input, Machine, NodeId, Outbox, Output, Reader, Rejection, Share, Time, To, Turn,
 };
 use crate::node_set::NodeSet;
-use crate::reliable_broadcast_message::{Content, Part, ReliableBroadcastMessage};
+use crate::reliable_broadcast::message::{Content, Part, ReliableBroadcastMessage};
+
+pub mod message;
+mod tally;
+
+use self::tally::{Kind, Tally, TurnState, count};
 
 /// Turns that a node goes on serving after it left them, unless told otherwise.
 ///
@@ -89,105 +93,10 @@ impl ReliableBroadcastConfig {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Echo,
-    Ready,
-}
-
 struct Vote {
     kind: Kind,
     from: NodeId,
     content: Content,
-}
-
-type Votes = BTreeMap<NodeId, Digest>;
-
-fn count(votes: &Votes, digest: Digest) -> usize {
-    votes.values().filter(|vote| **vote == digest).count()
-}
-
-/// What is known of one instance.
-#[derive(Debug, Clone, Default)]
-struct Tally {
-    /// the vector of the first SEND
-    sent: Option<Vector>,
-    /// naive form: the vector of `2f + 1` READY, until the turn is the current one
-    carried: Option<Vector>,
-    /// the first ECHO of each node
-    echoes: Votes,
-    /// the first READY of each node
-    readies: Votes,
-    /// who was asked for the vector; f + 1 at most, of whom one is honest
-    asked: NodeSet,
-    /// who was given the vector: once each
-    answered: NodeSet,
-    is_delivered: bool,
-}
-
-impl Tally {
-    fn votes(&mut self, kind: Kind) -> &mut Votes {
-        match kind {
-            Kind::Echo => &mut self.echoes,
-            Kind::Ready => &mut self.readies,
-        }
-    }
-
-    fn held(&self) -> usize {
-        usize::from(self.sent.is_some())
-            + usize::from(self.carried.is_some())
-            + self.echoes.len()
-            + self.readies.len()
-            + self.asked.len()
-            + self.answered.len()
-    }
-
-    /// The digest that so many nodes are READY for.
-    fn ready_for(&self, quorum: usize) -> Option<Digest> {
-        let is_enough = |digest: &&Digest| count(&self.readies, **digest) >= quorum;
-        self.readies.values().find(is_enough).copied()
-    }
-
-    fn save(&self, out: &mut StateWriter) {
-        for vector in [&self.sent, &self.carried] {
-            out.flag(vector.is_some());
-            vector.iter().for_each(|vector| out.vector(vector));
-        }
-        for votes in [&self.echoes, &self.readies] {
-            out.u64(votes.len() as u64);
-            for (node, digest) in votes {
-                out.u64(u64::from(node.0));
-                out.bytes(digest);
-            }
-        }
-        self.asked.save(out);
-        self.answered.save(out);
-        out.flag(self.is_delivered);
-    }
-
-    fn load(input: &mut StateReader<'_>) -> Result<Self, StateError> {
-        let mut tally = Self::default();
-        for vector in [&mut tally.sent, &mut tally.carried] {
-            *vector = input.flag()?.then(|| input.vector()).transpose()?;
-        }
-        for votes in [&mut tally.echoes, &mut tally.readies] {
-            for _ in 0..input.usize()? {
-                votes.insert(NodeId(Reader::u16(input)?), input.array()?);
-            }
-        }
-        tally.asked = NodeSet::load(input)?;
-        tally.answered = NodeSet::load(input)?;
-        tally.is_delivered = input.flag()?;
-        Ok(tally)
-    }
-}
-
-/// What is known of one turn.
-#[derive(Debug, Clone, Default)]
-struct TurnState {
-    /// on whose behalf something is kept here, which is what a peer's window counts
-    heard: NodeSet,
-    tallies: BTreeMap<NodeId, Tally>,
 }
 
 /// The machine. State: [`Broadcast::held_max`] vectors, votes and marks at most.

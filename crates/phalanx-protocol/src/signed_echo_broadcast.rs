@@ -36,7 +36,7 @@
 //! honest sender's SEND always arrives; SEND is signed, so whoever opens a broadcast twice is
 //! proven to have done so; every certificate holds its sender's signature; and the rules for
 //! restarts and old turns.
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use phalanx_robust::{Bound, Population, PopulationError, Vector};
@@ -44,10 +44,13 @@ use phalanx_robust::{Bound, Population, PopulationError, Vector};
 use crate::broadcast::{Delivered, Digest, Instance};
 use crate::keyring::{Keyring, Signature};
 use crate::machine::{
-    Discard, Evidence, Input, Machine, NodeId, Outbox, Output, Rejection, Share, Time, To, Turn,
+    Discard, Input, Machine, NodeId, Outbox, Output, Rejection, Share, Time, To, Turn,
 };
-use crate::signed_echo_message::{RunId, SignedDigest, SignedEchoMessage, Statement};
+use message::{RunId, SignedDigest, SignedEchoMessage, Statement};
+use record::{Certificate, Own, Slot};
 
+pub mod message;
+mod record;
 mod snapshot;
 
 /// How a [`SignedEchoBroadcast`] behaves.
@@ -63,7 +66,7 @@ pub struct SignedEchoConfig {
     pub is_finite_required: bool,
     /// turns ahead of the own one that are kept for each peer; further ones are discarded
     pub turns_ahead_max: usize,
-    /// turns that the layer above has left and that are still answered, for slower nodes
+    /// turns that were shared and left again, and are still answered, for slower nodes
     pub turns_served_max: usize,
 }
 
@@ -79,48 +82,6 @@ impl SignedEchoConfig {
     }
 }
 
-/// What is known of a broadcast of a peer.
-#[derive(Debug, Clone, Default)]
-struct Slot {
-    /// what this node signed
-    signed: Option<Digest>,
-    /// the sender's signature over that, verified
-    opening: Option<Signature>,
-    /// came, but is not delivered yet
-    vector: Option<Vector>,
-    certificate: Option<Certificate>,
-    /// the sender is at fault here; nothing more is taken from it
-    refused: Option<Rejection>,
-}
-
-/// Verified signatures of a quorum.
-#[derive(Debug, Clone)]
-struct Certificate {
-    digest: Digest,
-    signatures: BTreeMap<NodeId, Signature>,
-}
-
-/// What is known of a broadcast of this node.
-#[derive(Debug, Clone)]
-struct Own {
-    digest: Digest,
-    /// shared, but not delivered yet
-    vector: Option<Vector>,
-    /// verified signatures over the digest, the own one among them
-    echoes: BTreeMap<NodeId, Signature>,
-    strays: BTreeMap<NodeId, Stray>,
-    is_final_sent: bool,
-}
-
-/// An echoer that did what no honest one does.
-#[derive(Debug, Clone, Copy)]
-enum Stray {
-    /// signed what was never sent; one more signature proves it to everybody
-    Signed(SignedDigest),
-    /// proven to be at fault; nothing more is taken from it here
-    Refused(Rejection),
-}
-
 /// The machine. State: per peer, what is known of at most `turns_ahead_max + turns_served_max + 1`
 /// broadcasts; and as many of its own.
 #[derive(Debug, Clone)]
@@ -132,8 +93,6 @@ pub struct SignedEchoBroadcast {
     current: Turn,
     /// nothing before is signed, ever again
     floor: Turn,
-    /// turns from the floor on that the layer above has left
-    left: BTreeSet<Turn>,
     /// the last turn that was shared
     shared: Option<Turn>,
     own: BTreeMap<Turn, Own>,
@@ -163,7 +122,6 @@ impl SignedEchoBroadcast {
             keyring,
             current: Turn::default(),
             floor: Turn::default(),
-            left: BTreeSet::new(),
             shared: None,
             own: BTreeMap::new(),
             peers: vec![BTreeMap::new(); config.population.n()],
@@ -192,7 +150,7 @@ impl SignedEchoBroadcast {
         self.finish(turn, out);
         while self.own.len() > self.config.kept_max() {
             let oldest = *self.own.keys().next().expect("more than none are kept");
-            self.raise_floor(Turn::from_bits(oldest.bits() + 1));
+            self.raise_floor(oldest.next());
         }
     }
 
@@ -340,7 +298,7 @@ impl SignedEchoBroadcast {
         self.finish(turn, out);
     }
 
-    /// As an honest sender makes it: exactly a quorum, ascending, of known nodes, itself among them.
+    /// As an honest sender makes it: exactly a quorum, ascending, of nodes, itself among them.
     fn is_certificate(&self, sender: NodeId, certificate: &[(NodeId, Signature)]) -> bool {
         let n = self.config.population.n();
         certificate.len() == self.config.quorum()
@@ -363,7 +321,6 @@ impl SignedEchoBroadcast {
         self.floor = self.floor.max(floor);
         self.current = self.current.max(self.floor);
         let floor = self.floor;
-        self.left.retain(|turn| *turn >= floor);
         self.own.retain(|turn, _| *turn >= floor);
         self.peers.iter_mut().for_each(|slots| slots.retain(|turn, _| *turn >= floor));
     }
@@ -379,115 +336,6 @@ struct Sent {
 struct Last {
     digest: Digest,
     certificate: Vec<(NodeId, Signature)>,
-}
-
-impl Slot {
-    fn refuse(&mut self, from: NodeId, reason: Rejection, out: &mut Outbox<SignedEchoBroadcast>) {
-        self.refused = Some(reason);
-        // Nothing of this broadcast will be delivered any more.
-        (self.vector, self.certificate) = (None, None);
-        out.push(Output::Reject { from, reason });
-    }
-
-    /// What a node signed in this broadcast, as far as that was seen here and verified.
-    fn said_by(&self, sender: NodeId, signer: NodeId) -> Option<SignedDigest> {
-        let opening = self.opening.filter(|_| signer == sender).zip(self.signed);
-        let opening = opening.map(|(signature, digest)| SignedDigest { digest, signature });
-        opening.or_else(|| {
-            let Certificate { digest, signatures } = self.certificate.as_ref()?;
-            let signature = *signatures.get(&signer)?;
-            Some(SignedDigest { digest: *digest, signature })
-        })
-    }
-
-    /// Whether the sender has shown another digest before.
-    fn is_conflict(&self, digest: &Digest) -> bool {
-        let certified = self.certificate.as_ref().map(|certificate| certificate.digest);
-        self.signed.or(certified).is_some_and(|known| known != *digest)
-    }
-
-    /// The sender has shown two digests; where both are signed, everybody can be told.
-    fn refuse_conflict(
-        &mut self,
-        statement: Statement<'_>,
-        said: SignedDigest,
-        out: &mut Outbox<SignedEchoBroadcast>,
-    ) {
-        let Instance { sender, .. } = statement.instance;
-        if let Some(known) = self.said_by(sender, sender)
-            && statement.is_by(sender, &said.digest, &said.signature)
-        {
-            let evidence = Evidence::new(sender, statement.instance, [known, said]);
-            out.push(Output::Accuse(evidence));
-        }
-        self.refuse(sender, Rejection::Equivocation, out);
-    }
-
-    /// Who, besides the sender, signed for two certificates.
-    fn accuse_others(
-        &self,
-        statement: Statement<'_>,
-        digest: &Digest,
-        signatures: &BTreeMap<NodeId, Signature>,
-        out: &mut Outbox<SignedEchoBroadcast>,
-    ) {
-        let Instance { sender, .. } = statement.instance;
-        for (signer, signature) in signatures.iter().filter(|(signer, _)| **signer != sender) {
-            if let Some(known) = self.said_by(sender, *signer)
-                && statement.is_by(*signer, digest, signature)
-            {
-                let said = SignedDigest { digest: *digest, signature: *signature };
-                let evidence = Evidence::new(*signer, statement.instance, [known, said]);
-                out.push(Output::Accuse(evidence));
-            }
-        }
-    }
-
-    fn deliver(&mut self, instance: Instance, out: &mut Outbox<SignedEchoBroadcast>) {
-        if self.certificate.is_some()
-            && let Some(vector) = self.vector.take()
-        {
-            out.push(Output::Event(Delivered { instance, vector }));
-        }
-    }
-}
-
-impl Own {
-    fn on_echo(
-        &mut self,
-        statement: Statement<'_>,
-        from: NodeId,
-        said: SignedDigest,
-        out: &mut Outbox<SignedEchoBroadcast>,
-    ) {
-        if let Some(Stray::Refused(reason)) = self.strays.get(&from) {
-            return out.push(Output::Reject { from, reason: *reason });
-        }
-        let echo = self.echoes.get(&from);
-        let echo =
-            echo.map(|signature| SignedDigest { digest: self.digest, signature: *signature });
-        let known = match self.strays.get(&from) {
-            Some(Stray::Signed(stray)) => Some(*stray),
-            _ => echo,
-        };
-        if known.is_some_and(|known| known.digest == said.digest) {
-            return out.push(Output::Discard { from, reason: Discard::Duplicate });
-        }
-        let reason = if !statement.is_by(from, &said.digest, &said.signature) {
-            Rejection::BadSignature
-        } else if let Some(known) = known {
-            out.push(Output::Accuse(Evidence::new(from, statement.instance, [known, said])));
-            Rejection::Equivocation
-        } else if said.digest == self.digest {
-            self.echoes.insert(from, said.signature);
-            return;
-        } else {
-            self.strays.insert(from, Stray::Signed(said));
-            return out.push(Output::Reject { from, reason: Rejection::OutOfRole });
-        };
-        self.strays.insert(from, Stray::Refused(reason));
-        out.push(Output::Reject { from, reason });
-    }
 }
 
 impl Machine for SignedEchoBroadcast {

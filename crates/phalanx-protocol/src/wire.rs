@@ -6,15 +6,18 @@
 use phalanx_robust::Vector;
 
 use crate::direct::DirectMessage;
+use crate::gather::GatherMessage;
 use crate::machine::{Malformed, Message, Reader, Writer};
-use crate::signed_echo_message::SignedEchoMessage;
+use crate::reliable_broadcast::message::ReliableBroadcastMessage;
+use crate::signed_echo_broadcast::message::SignedEchoMessage;
 
 /// The first byte of every frame.
 pub const VERSION: u8 = 1;
 
 /// A message that has a kind, which is the second byte of its frames.
 pub trait Framed: Message {
-    /// No two kinds of message share one; a protocol above another one has both in its byte.
+    /// No two kinds of message share one. The high half of the byte is for protocols above
+    /// others, the low half for the lowest one.
     const KIND: u8;
 }
 
@@ -22,8 +25,16 @@ impl Framed for DirectMessage {
     const KIND: u8 = 0x01;
 }
 
+impl Framed for ReliableBroadcastMessage {
+    const KIND: u8 = 0x02;
+}
+
 impl Framed for SignedEchoMessage {
     const KIND: u8 = 0x03;
+}
+
+impl<M: Framed> Framed for GatherMessage<M> {
+    const KIND: u8 = 0x10 | M::KIND;
 }
 
 /// What a frame may hold at most.

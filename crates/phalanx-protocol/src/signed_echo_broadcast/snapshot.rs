@@ -1,17 +1,18 @@
 //! What of signed echo broadcast outlives a step, a turn, or the process.
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use phalanx_robust::{StateError, StateReader, StateWriter};
 
-use super::{Certificate, Own, SignedEchoBroadcast, Slot, Stray};
+use super::SignedEchoBroadcast;
+use super::message::SignedDigest;
+use super::record::{Certificate, Own, Slot, Stray};
 use crate::broadcast::{Broadcast, Digest};
 use crate::direct::{load_turn, save_turn};
 use crate::keyring::Signature;
 use crate::machine::{NodeId, Reader, Rejection, Turn};
-use crate::signed_echo_message::SignedDigest;
 
 /// By their place in a snapshot.
-const REJECTIONS: [Rejection; 7] = [
+const REJECTIONS: [Rejection; 8] = [
     Rejection::WrongLength,
     Rejection::NotFinite,
     Rejection::Equivocation,
@@ -19,6 +20,7 @@ const REJECTIONS: [Rejection; 7] = [
     Rejection::NoSuchTurn,
     Rejection::BadSignature,
     Rejection::Malformed,
+    Rejection::WrongDigest,
 ];
 
 impl SignedEchoBroadcast {
@@ -91,12 +93,11 @@ impl Broadcast for SignedEchoBroadcast {
         if turn <= self.current {
             return;
         }
-        self.left.insert(self.current);
-        self.left.extend(self.own.range(..turn).map(|(left, _)| *left));
         self.current = turn;
-        if self.left.len() > self.config.turns_served_max {
-            let gone = self.left.len() - self.config.turns_served_max;
-            let floor = self.left.iter().nth(gone).copied().unwrap_or(turn);
+        let left = self.own.range(..turn).count();
+        if left > self.config.turns_served_max {
+            let gone = left - self.config.turns_served_max;
+            let floor = self.own.keys().nth(gone).map_or(turn, |served| turn.min(*served));
             self.raise_floor(floor);
         }
         // Of what the layer above has left, only signatures are still of use to others.
@@ -112,8 +113,6 @@ impl Broadcast for SignedEchoBroadcast {
         self.current.save(out);
         self.floor.save(out);
         out.u64(self.signed_count);
-        out.u64(self.left.len() as u64);
-        self.left.iter().for_each(|turn| turn.save(out));
         save_turn(self.shared, out);
         out.u64(self.own.len() as u64);
         for (turn, own) in &self.own {
@@ -133,10 +132,6 @@ impl Broadcast for SignedEchoBroadcast {
         self.current = Turn::load(input)?;
         self.floor = Turn::load(input)?;
         self.signed_count = input.u64()?;
-        self.left = BTreeSet::new();
-        for _ in 0..input.usize()? {
-            self.left.insert(Turn::load(input)?);
-        }
         self.shared = load_turn(input)?;
         self.own = BTreeMap::new();
         for _ in 0..input.usize()? {

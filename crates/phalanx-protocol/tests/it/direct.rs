@@ -183,6 +183,22 @@ fn a_star_goes_down_in_even_phases_and_up_in_odd_ones() {
     assert_eq!(senders(&deliver(&mut server, 1, up, vector(2.0))), Some(vec![0, 1]));
 }
 
+#[test]
+fn a_turn_that_is_left_open_is_abandoned() {
+    let mut machine = Direct::new(NodeId(0), DirectConfig { timeout: 10, ..config(2) });
+    share(&mut machine, Turn::new(0, 0), 0.0);
+    assert_eq!(senders(&share(&mut machine, Turn::new(2, 0), 0.0)), None);
+    for turn in [Turn::new(0, 0), Turn::new(1, 0)] {
+        let reason = Discard::Late;
+        let expected = match turn.round.0 {
+            0 => vec![Output::Discard { from: NodeId(1), reason }],
+            _ => Vec::new(),
+        };
+        assert_eq!(deliver(&mut machine, 1, turn, vector(1.0)), expected);
+    }
+    assert_eq!(senders(&deliver(&mut machine, 1, Turn::new(2, 0), vector(1.0))), Some(vec![0, 1]));
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Deliver { from: u16, round: u32, value: f32, dim: usize },

@@ -13,9 +13,9 @@ use crate::network::{Flying, Network, Order, Subject};
 type Net = Network<ReliableBroadcast>;
 type Out = Outbox<ReliableBroadcast>;
 
-const DIM: usize = 2;
-const FORMS: [Form; 2] = [Form::Digest, Form::Naive];
-const SCHEDULES: u64 = if cfg!(feature = "nightly") { 10_000 } else { 2_000 };
+pub const DIM: usize = 2;
+pub const FORMS: [Form; 2] = [Form::Digest, Form::Naive];
+pub const SCHEDULES: u64 = if cfg!(feature = "nightly") { 10_000 } else { 2_000 };
 
 pub fn config(n: usize, f: usize, form: Form) -> ReliableBroadcastConfig {
     ReliableBroadcastConfig {
@@ -28,7 +28,7 @@ pub fn config(n: usize, f: usize, form: Form) -> ReliableBroadcastConfig {
     }
 }
 
-fn machine(me: u16, config: ReliableBroadcastConfig) -> ReliableBroadcast {
+pub fn machine(me: u16, config: ReliableBroadcastConfig) -> ReliableBroadcast {
     ReliableBroadcast::new(NodeId(me), config).unwrap()
 }
 
@@ -67,7 +67,7 @@ fn discarded(from: u16, reason: Discard) -> Out {
 }
 
 /// What a Byzantine node might say: mostly about its own broadcast, of which it tells two versions.
-fn lie(n: usize, f: usize, form: Form, rng: &mut Rng) -> Flying<ReliableBroadcast> {
+pub fn lie(n: usize, f: usize, form: Form, rng: &mut Rng) -> Flying<ReliableBroadcast> {
     let honest = n - f;
     let liar = honest + rng.below(f);
     let (sender, value) = match rng.below(4) {
@@ -122,10 +122,11 @@ fn schedule(n: usize, f: usize, form: Form, seed: u64, cut: Option<usize>) -> Ne
     net
 }
 
-fn schedules() -> impl Iterator<Item = (usize, Net)> {
+/// Seed, number of honest nodes, and how it ended.
+fn schedules() -> impl Iterator<Item = (u64, usize, Net)> {
     (0..SCHEDULES).map(|seed| {
         let (n, f) = [(4, 1), (4, 1), (4, 1), (7, 2), (6, 1)][seed as usize % 5];
-        (n - f, schedule(n, f, FORMS[seed as usize / 5 % 2], seed, None))
+        (seed, n - f, schedule(n, f, FORMS[seed as usize / 5 % 2], seed, None))
     })
 }
 
@@ -142,11 +143,11 @@ fn by_sender(net: &Net) -> BTreeMap<NodeId, Vec<(usize, Vector)>> {
 
 #[test]
 fn validity_everybody_delivers_what_an_honest_sender_shared() {
-    for (honest, net) in schedules() {
+    for (seed, honest, net) in schedules() {
         let found = by_sender(&net);
         for sender in 0..honest {
             let delivered = found.get(&NodeId(sender as u16)).map_or(0, Vec::len);
-            assert_eq!(delivered, honest, "deliveries of sender {sender}");
+            assert_eq!(delivered, honest, "seed {seed}: deliveries of {sender}");
         }
     }
 }
@@ -154,9 +155,10 @@ fn validity_everybody_delivers_what_an_honest_sender_shared() {
 #[test]
 fn agreement_nobody_delivers_another_vector_than_somebody_else() {
     let mut split = 0;
-    for (honest, net) in schedules() {
+    for (seed, honest, net) in schedules() {
         for (sender, found) in by_sender(&net) {
-            assert!(found.iter().all(|(_, vector)| *vector == found[0].1), "of sender {sender}");
+            let is_one = found.iter().all(|(_, vector)| *vector == found[0].1);
+            assert!(is_one, "seed {seed}: sender {sender}");
             split += usize::from(sender.index() >= honest);
         }
     }
@@ -165,28 +167,30 @@ fn agreement_nobody_delivers_another_vector_than_somebody_else() {
 
 #[test]
 fn integrity_only_what_an_honest_sender_shared_is_delivered_for_it() {
-    for (honest, net) in schedules() {
+    for (seed, honest, net) in schedules() {
         for (sender, found) in by_sender(&net) {
             let shared = vector(sender.index());
-            assert!(sender.index() >= honest || found.iter().all(|(_, vector)| *vector == shared));
+            let is_shared = found.iter().all(|(_, vector)| *vector == shared);
+            assert!(sender.index() >= honest || is_shared, "seed {seed}: sender {sender}");
         }
     }
 }
 
 #[test]
 fn no_duplication_nobody_delivers_twice_for_one_sender() {
-    for (_, net) in schedules() {
+    for (seed, _, net) in schedules() {
         for found in by_sender(&net).values() {
             let nodes: BTreeSet<_> = found.iter().map(|(node, _)| node).collect();
-            assert_eq!(nodes.len(), found.len());
+            assert_eq!(nodes.len(), found.len(), "seed {seed}");
         }
     }
 }
 
 #[test]
 fn totality_what_one_honest_node_delivers_every_one_does() {
-    for (honest, net) in schedules() {
-        assert!(by_sender(&net).values().all(|found| found.len() == honest));
+    for (seed, honest, net) in schedules() {
+        let is_total = by_sender(&net).values().all(|found| found.len() == honest);
+        assert!(is_total, "seed {seed}");
     }
 }
 
@@ -212,6 +216,13 @@ fn a_population_outside_the_bound_is_refused_with_its_name() {
     let bound = Bound::TWO_THIRDS;
     assert_eq!(refused, PopulationError::Bound { n: 6, f: 2, bound, largest_f: 1 });
     assert!(refused.to_string().contains("n ≥ 3f + 1"), "{refused}");
+}
+
+fn sent(out: &Out) -> impl Iterator<Item = &ReliableBroadcastMessage> {
+    out.iter().filter_map(|output| match output {
+        Output::Send { message, .. } => Some(message),
+        _ => None,
+    })
 }
 
 /// Whether the outputs hold the own READY, and whether a delivery.
@@ -389,9 +400,7 @@ fn nobody_echoes_in_a_turn_that_it_has_not_reached() {
     let other = deliver(&mut machine, 2, turns[4], Part::Send(vector(2)));
     assert!(other.is_empty(), "a flood harms nobody else: {other:?}");
     let out = share(&mut machine, turns[1], 0);
-    let echoes = out.iter().filter(|output| {
-        matches!(output, Output::Send { message, .. } if matches!(message.part, Part::Echo { .. }))
-    });
+    let echoes = sent(&out).filter(|message| matches!(message.part, Part::Echo { .. }));
     assert_eq!(echoes.count(), 2, "the own vector and the one that came early");
     let late = deliver(&mut machine, 3, turns[0], Part::Send(vector(3)));
     assert_eq!(late, discarded(3, Discard::Late));

@@ -1,0 +1,525 @@
+//! Signed echo broadcast: its four properties, its thresholds, and what it can prove of whom.
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use phalanx_protocol::{
+    Broadcast, Delivered, Discard, Ed25519Keyring, Evidence, Input, Instance, Keyring, Machine,
+    Message, NodeId, Outbox, Output, Rejection, Share, Signature, SignedDigest,
+    SignedEchoBroadcast, SignedEchoConfig, SignedEchoMessage, Time, To, Turn, Vector,
+    VerificationCache,
+};
+use phalanx_robust::{Bound, Population, PopulationError, StateReader, StateWriter};
+
+const RUN: [u8; 32] = [7; 32];
+const DIM: usize = 2;
+type Out = Outbox<SignedEchoBroadcast>;
+
+fn config(n: usize, f: usize) -> SignedEchoConfig {
+    SignedEchoConfig {
+        population: Population::new(n, f).unwrap(),
+        run: RUN,
+        dim: DIM,
+        is_finite_required: true,
+        turns_ahead_max: 8,
+        turns_served_max: 2,
+    }
+}
+
+fn keyrings(n: usize) -> Vec<Ed25519Keyring> {
+    let cache = Arc::new(VerificationCache::new(1 << 12));
+    let keyrings = Ed25519Keyring::population(1, n).into_iter();
+    keyrings.map(|keyring| keyring.with_cache(Arc::clone(&cache))).collect()
+}
+
+fn machine(me: u16, n: usize, f: usize) -> SignedEchoBroadcast {
+    let keyring = keyrings(n)[usize::from(me)].clone();
+    SignedEchoBroadcast::new(NodeId(me), config(n, f), Arc::new(keyring)).unwrap()
+}
+
+fn vector(value: f32) -> Vector {
+    Vector::new(vec![value; DIM])
+}
+
+fn instance(turn: Turn, sender: u16) -> Instance {
+    Instance { turn, sender: NodeId(sender) }
+}
+
+fn said(signer: u16, instance: Instance, vector: &Vector) -> SignedDigest {
+    let keyring = &keyrings(26)[usize::from(signer)];
+    SignedEchoMessage::signed(&RUN, instance, vector.digest(), keyring)
+}
+
+fn send(turn: Turn, sender: u16, vector: &Vector) -> SignedEchoMessage {
+    let signature = said(sender, instance(turn, sender), vector).signature;
+    SignedEchoMessage::Send { turn, vector: vector.clone(), signature }
+}
+
+fn echo(turn: Turn, signer: u16, sender: u16, vector: &Vector) -> SignedEchoMessage {
+    SignedEchoMessage::Echo { turn, said: said(signer, instance(turn, sender), vector) }
+}
+
+fn certificate(
+    instance: Instance,
+    vector: &Vector,
+    signers: impl IntoIterator<Item = u16>,
+) -> Vec<(NodeId, Signature)> {
+    let signed = |signer| (NodeId(signer), said(signer, instance, vector).signature);
+    signers.into_iter().map(signed).collect()
+}
+
+fn last(
+    turn: Turn,
+    sender: u16,
+    vector: &Vector,
+    signers: impl IntoIterator<Item = u16>,
+) -> SignedEchoMessage {
+    let certificate = certificate(instance(turn, sender), vector, signers);
+    SignedEchoMessage::Final { turn, digest: vector.digest(), certificate }
+}
+
+fn give(machine: &mut SignedEchoBroadcast, from: u16, message: SignedEchoMessage) -> Out {
+    let mut out = Vec::new();
+    machine.handle(Time(0), Input::Message { from: NodeId(from), message }, &mut out);
+    assert!(machine.held() <= machine.held_max());
+    out
+}
+
+fn share(machine: &mut SignedEchoBroadcast, turn: Turn, value: f32) -> Out {
+    let mut out = Vec::new();
+    let share = Share { turn, vector: vector(value), halvings: 1 };
+    machine.handle(Time(0), Input::Command(share), &mut out);
+    out
+}
+
+fn delivered(out: &Out) -> Vec<&Delivered> {
+    let events = out.iter().filter_map(|output| match output {
+        Output::Event(delivered) => Some(delivered),
+        _ => None,
+    });
+    events.collect()
+}
+
+fn rejected(out: &Out) -> Vec<Rejection> {
+    let reason = |output: &_| match output {
+        Output::Reject { reason, .. } => Some(*reason),
+        _ => None,
+    };
+    out.iter().filter_map(reason).collect()
+}
+
+fn discarded(out: &Out) -> Vec<Discard> {
+    let reason = |output: &_| match output {
+        Output::Discard { reason, .. } => Some(*reason),
+        _ => None,
+    };
+    out.iter().filter_map(reason).collect()
+}
+
+fn accused(out: &Out) -> Vec<&Evidence> {
+    let proofs = out.iter().filter_map(|output| match output {
+        Output::Accuse(evidence) => Some(&**evidence),
+        _ => None,
+    });
+    proofs.collect()
+}
+
+fn echoes(out: &Out) -> usize {
+    let is_echo = |output: &&_| {
+        matches!(output, Output::Send { message: SignedEchoMessage::Echo { .. }, .. })
+    };
+    out.iter().filter(is_echo).count()
+}
+
+const TURN: Turn = turn(3);
+
+const fn turn(round: u32) -> Turn {
+    use phalanx_protocol::{Pass, Phase, Round};
+    Turn { round: Round(round), phase: Phase(1), pass: Pass(2) }
+}
+
+#[test]
+fn quorums_are_strictly_more_than_half_of_n_plus_f_and_need_n_above_3f() {
+    for (n, f, quorum) in [(1, 0, 1), (2, 0, 2), (4, 1, 3), (7, 2, 5), (16, 3, 10), (26, 5, 16)] {
+        assert_eq!(config(n, f).quorum(), quorum);
+        assert!(2 * quorum > n + f && 2 * (quorum - 1) <= n + f && quorum <= n - f);
+    }
+    let keyring = Arc::new(keyrings(3)[0].clone());
+    let error = SignedEchoBroadcast::new(NodeId(0), config(3, 1), keyring).unwrap_err();
+    let expected = PopulationError::Bound { n: 3, f: 1, bound: Bound::TWO_THIRDS, largest_f: 0 };
+    assert_eq!(error, expected);
+}
+
+#[test]
+fn a_sender_alone_delivers_at_once() {
+    let out = share(&mut machine(0, 1, 0), TURN, 1.0);
+    assert_eq!(
+        delivered(&out),
+        vec![&Delivered { instance: instance(TURN, 0), vector: vector(1.0) }]
+    );
+}
+
+#[test]
+fn a_sender_sends_its_certificate_at_the_quorum_and_once() {
+    let mut sender = machine(0, 4, 1);
+    let opened = share(&mut sender, TURN, 1.0);
+    assert_eq!(opened, vec![Output::Send { to: To::Others, message: send(TURN, 0, &vector(1.0)) }]);
+    assert!(give(&mut sender, 2, echo(TURN, 2, 0, &vector(1.0))).is_empty(), "two of three");
+    let again = give(&mut sender, 2, echo(TURN, 2, 0, &vector(1.0)));
+    assert_eq!(discarded(&again), vec![Discard::Duplicate], "nobody counts twice");
+    let out = give(&mut sender, 1, echo(TURN, 1, 0, &vector(1.0)));
+    let message = last(TURN, 0, &vector(1.0), [0, 1, 2]);
+    assert_eq!(out[0], Output::Send { to: To::Others, message });
+    assert_eq!(delivered(&out).len(), 1);
+    let late = give(&mut sender, 3, echo(TURN, 3, 0, &vector(1.0)));
+    assert_eq!(late, vec![Output::Discard { from: NodeId(3), reason: Discard::Late }]);
+}
+
+#[test]
+fn a_node_delivers_once_it_has_vector_and_certificate_in_either_order() {
+    let value = vector(1.0);
+    for is_final_first in [false, true] {
+        let mut node = machine(1, 4, 1);
+        let mut messages = [send(TURN, 0, &value), last(TURN, 0, &value, [0, 2, 3])];
+        if is_final_first {
+            messages.reverse();
+        }
+        let [first, second] = messages.map(|message| give(&mut node, 0, message));
+        assert_eq!(delivered(&first).len(), 0);
+        let expected = Delivered { instance: instance(TURN, 0), vector: value.clone() };
+        assert_eq!(delivered(&second), vec![&expected]);
+        assert_eq!(echoes(&first) + echoes(&second), 1);
+        for message in [send(TURN, 0, &value), last(TURN, 0, &value, [0, 2, 3])] {
+            let again = give(&mut node, 0, message);
+            assert_eq!(delivered(&again).len(), 0, "no duplication");
+            assert_eq!(discarded(&again), vec![Discard::Duplicate]);
+        }
+    }
+}
+
+#[test]
+fn certificates_that_no_honest_sender_makes_are_refused() {
+    let (value, other) = (vector(1.0), vector(2.0));
+    let with =
+        |certificate| SignedEchoMessage::Final { turn: TURN, digest: value.digest(), certificate };
+    let signed = |signers: &[u16]| certificate(instance(TURN, 0), &value, signers.to_vec());
+    let swapped = |at: usize, by: (NodeId, Signature)| {
+        let mut certificate = signed(&[0, 2, 3]);
+        certificate[at] = by;
+        with(certificate)
+    };
+    let foreign =
+        |signer: u16, instance| (NodeId(signer), said(signer, instance, &value).signature);
+    let bad = Rejection::BadSignature;
+    let malformed = Rejection::Malformed;
+    let cases = [
+        ("one too few", with(signed(&[0, 2])), malformed),
+        ("one too many", with(signed(&[0, 1, 2, 3])), malformed),
+        ("a signer twice", with(signed(&[0, 2, 2])), malformed),
+        ("a signer twice, apart", with(signed(&[0, 2, 0])), malformed),
+        ("not ascending", with(signed(&[2, 0, 3])), malformed),
+        ("not the sender", with(signed(&[1, 2, 3])), malformed),
+        ("a stranger", with(signed(&[0, 2, 4])), malformed),
+        ("empty", with(Vec::new()), malformed),
+        (
+            "another digest",
+            swapped(1, (NodeId(2), said(2, instance(TURN, 0), &other).signature)),
+            bad,
+        ),
+        (
+            "another signer",
+            swapped(1, (NodeId(2), said(1, instance(TURN, 0), &value).signature)),
+            bad,
+        ),
+        ("another sender", swapped(2, foreign(3, instance(TURN, 2))), bad),
+        ("another round", swapped(2, foreign(3, instance(turn(4), 0))), bad),
+        ("another phase", swapped(2, foreign(3, instance(Turn::new(3, 2).with_pass(2), 0))), bad),
+        ("another pass", swapped(2, foreign(3, instance(TURN.with_pass(1), 0))), bad),
+        ("the sender's own", swapped(0, foreign(0, instance(turn(4), 0))), bad),
+    ];
+    for (name, message, reason) in cases {
+        for is_sent in [false, true] {
+            let mut node = machine(1, 4, 1);
+            if is_sent {
+                give(&mut node, 0, send(TURN, 0, &value));
+            }
+            let out = give(&mut node, 0, message.clone());
+            assert_eq!(rejected(&out), vec![reason], "{name}");
+            // What was refused stays refused, and nothing of it is delivered.
+            let more = give(&mut node, 0, last(TURN, 0, &value, [0, 2, 3]));
+            assert_eq!((rejected(&more), delivered(&more).len()), (vec![reason], 0), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_broadcast_cannot_be_replayed_elsewhere() {
+    let value = vector(1.0);
+    let mut other_run = config(4, 1);
+    other_run.run = [8; 32];
+    let keyring = Arc::new(keyrings(4)[1].clone());
+    let mut node = SignedEchoBroadcast::new(NodeId(1), other_run, keyring).unwrap();
+    for message in [send(TURN, 0, &value), last(TURN, 0, &value, [0, 2, 3])] {
+        assert_eq!(rejected(&give(&mut node, 0, message)), vec![Rejection::BadSignature]);
+    }
+    let (SignedEchoMessage::Send { signature, .. }, SignedEchoMessage::Final { certificate, .. }) =
+        (send(TURN, 0, &value), last(TURN, 0, &value, [0, 2, 3]))
+    else {
+        unreachable!("as they were made")
+    };
+    let places =
+        [(turn(4), 0), (Turn::new(3, 2).with_pass(2), 0), (TURN.with_pass(3), 0), (TURN, 2)];
+    for (turn, from) in places {
+        let digest = value.digest();
+        let send = SignedEchoMessage::Send { turn, vector: value.clone(), signature };
+        let last = SignedEchoMessage::Final { turn, digest, certificate: certificate.clone() };
+        for message in [send, last] {
+            let mut node = machine(1, 4, 1);
+            assert_eq!(rejected(&give(&mut node, from, message)), vec![Rejection::BadSignature]);
+        }
+    }
+    // An echo of one broadcast is none of another.
+    let mut sender = machine(0, 4, 1);
+    share(&mut sender, TURN, 1.0);
+    for (turn, of) in [(turn(4), 0), (TURN, 2)] {
+        let mut sender = sender.clone();
+        let said = said(1, instance(turn, of), &value);
+        let out = give(&mut sender, 1, SignedEchoMessage::Echo { turn: TURN, said });
+        assert_eq!(rejected(&out), vec![Rejection::BadSignature]);
+        let goes_on = give(&mut sender, 2, echo(TURN, 2, 0, &value));
+        assert!(goes_on.is_empty(), "one liar stops nobody");
+        assert_eq!(delivered(&give(&mut sender, 3, echo(TURN, 3, 0, &value))).len(), 1);
+    }
+}
+
+#[test]
+fn two_openings_are_proven_to_everybody_and_once() {
+    let mut node = machine(1, 4, 1);
+    give(&mut node, 0, send(TURN, 0, &vector(1.0)));
+    let out = give(&mut node, 0, send(TURN, 0, &vector(2.0)));
+    assert_eq!(rejected(&out), vec![Rejection::Equivocation]);
+    assert_eq!(echoes(&out), 0, "signed once");
+    let [evidence] = accused(&out)[..] else { panic!("one accusation") };
+    assert_eq!((evidence.accused, evidence.sender, evidence.turn), (NodeId(0), NodeId(0), TURN));
+    let third_party = &keyrings(4)[3];
+    assert!(evidence.verify(&RUN, third_party));
+    assert!(!evidence.verify(&[8; 32], third_party), "of another run");
+    let forgeries: [fn(&mut Evidence); 6] = [
+        |evidence| evidence.accused = NodeId(2),
+        |evidence| evidence.sender = NodeId(2),
+        |evidence| evidence.turn = turn(4),
+        |evidence| evidence.digests.reverse(),
+        |evidence| evidence.digests[1] = evidence.digests[0],
+        |evidence| {
+            evidence.digests[1] = evidence.digests[0];
+            evidence.signatures[1] = evidence.signatures[0];
+        },
+    ];
+    for forge in forgeries {
+        let mut forged = *evidence;
+        forge(&mut forged);
+        assert!(!forged.verify(&RUN, third_party));
+    }
+    let again = give(&mut node, 0, send(TURN, 0, &vector(3.0)));
+    assert_eq!(accused(&again).len(), 0, "one proof is enough");
+    assert_eq!(rejected(&again), vec![Rejection::Equivocation]);
+}
+
+#[test]
+fn an_opening_against_a_certificate_is_proven_in_either_order() {
+    let messages = [send(TURN, 0, &vector(1.0)), last(TURN, 0, &vector(2.0), [0, 2, 3])];
+    for order in [[0, 1], [1, 0]] {
+        let mut node = machine(1, 4, 1);
+        let [_, second] = order.map(|at: usize| give(&mut node, 0, messages[at].clone()));
+        assert_eq!(rejected(&second), vec![Rejection::Equivocation]);
+        let [evidence] = accused(&second)[..] else { panic!("one accusation") };
+        assert_eq!(evidence.accused, NodeId(0));
+        assert!(evidence.verify(&RUN, &keyrings(4)[3]));
+        assert_eq!(delivered(&second).len(), 0);
+    }
+}
+
+#[test]
+fn two_certificates_prove_everyone_who_signed_for_both() {
+    let mut node = machine(1, 7, 2);
+    give(&mut node, 0, last(TURN, 0, &vector(1.0), [0, 2, 3, 4, 5]));
+    let out = give(&mut node, 0, last(TURN, 0, &vector(2.0), [0, 1, 4, 5, 6]));
+    let accused = accused(&out);
+    let nodes: BTreeSet<u16> = accused.iter().map(|evidence| evidence.accused.0).collect();
+    assert_eq!((nodes, accused.len()), (BTreeSet::from([0, 4, 5]), 3));
+    assert!(accused.iter().all(|evidence| evidence.verify(&RUN, &keyrings(7)[3])));
+}
+
+#[test]
+fn an_echoer_of_two_digests_is_proven_in_either_order_and_a_forged_echo_proves_nothing() {
+    let (mine, other) = (vector(1.0), vector(2.0));
+    for order in [[&mine, &other], [&other, &mine]] {
+        let mut sender = machine(0, 4, 1);
+        share(&mut sender, TURN, 1.0);
+        let [_, second] = order.map(|vector| give(&mut sender, 3, echo(TURN, 3, 0, vector)));
+        assert_eq!(rejected(&second), vec![Rejection::Equivocation]);
+        let [evidence] = accused(&second)[..] else { panic!("one accusation") };
+        assert_eq!(evidence.accused, NodeId(3));
+        assert!(evidence.verify(&RUN, &keyrings(4)[2]));
+    }
+    let mut sender = machine(0, 4, 1);
+    share(&mut sender, TURN, 1.0);
+    give(&mut sender, 3, echo(TURN, 3, 0, &mine));
+    let said = SignedDigest { digest: other.digest(), signature: [1; 64] };
+    let out = give(&mut sender, 3, SignedEchoMessage::Echo { turn: TURN, said });
+    assert_eq!((rejected(&out), accused(&out).len()), (vec![Rejection::BadSignature], 0));
+}
+
+#[test]
+fn a_sender_that_signs_badly_gets_no_echo() {
+    let mut node = machine(1, 4, 1);
+    let unsigned = SignedEchoMessage::Send { turn: TURN, vector: vector(1.0), signature: [0; 64] };
+    let out = give(&mut node, 0, unsigned);
+    assert_eq!((rejected(&out), echoes(&out)), (vec![Rejection::BadSignature], 0));
+    for (vector, reason) in [
+        (Vector::new(vec![0.0; DIM + 1]), Rejection::WrongLength),
+        (vector(f32::NAN), Rejection::NotFinite),
+    ] {
+        let mut node = machine(1, 4, 1);
+        assert_eq!(rejected(&give(&mut node, 0, send(TURN, 0, &vector))), vec![reason]);
+    }
+    let out = give(&mut node, 1, send(TURN, 1, &vector(1.0)));
+    assert_eq!(rejected(&out), vec![Rejection::OutOfRole], "nobody hears itself");
+    let out = give(&mut node, 4, send(TURN, 4, &vector(1.0)));
+    assert_eq!(rejected(&out), vec![Rejection::OutOfRole], "there is no node 4");
+}
+
+#[test]
+fn old_turns_are_answered_for_a_while_and_then_never_signed_again() {
+    let mut node = machine(1, 4, 1);
+    for round in 0..5 {
+        share(&mut node, turn(round), 1.0);
+        node.advance(turn(round + 1));
+    }
+    // Two are served: 3 and 4.
+    for (round, is_served) in [(0, false), (2, false), (3, true), (4, true), (5, true)] {
+        let turn = turn(round);
+        let out = give(&mut node, 0, send(turn, 0, &vector(1.0)));
+        assert_eq!(echoes(&out), usize::from(is_served), "round {round}");
+        assert_eq!(discarded(&out).contains(&Discard::Late), !is_served);
+        give(&mut node, 2, echo(turn, 2, 1, &vector(1.0)));
+        let out = give(&mut node, 3, echo(turn, 3, 1, &vector(1.0)));
+        let is_final = |output: &Output<_, _>| {
+            matches!(output, Output::Send { message: SignedEchoMessage::Final { .. }, .. })
+        };
+        assert_eq!(out.iter().any(is_final), is_served && round < 5, "round {round}");
+        assert_eq!(delivered(&out).len(), 0, "the layer above has left, or did not share");
+    }
+    let out = give(&mut node, 0, last(turn(4), 0, &vector(1.0), [0, 2, 3]));
+    assert_eq!(discarded(&out), vec![Discard::Late]);
+}
+
+#[test]
+fn a_peer_far_ahead_is_discarded_without_blame_and_harms_nobody_else() {
+    let mut node = machine(1, 4, 1);
+    let kept = config(4, 1).turns_ahead_max + config(4, 1).turns_served_max + 1;
+    for round in 0..40 {
+        let opened = send(turn(round), 0, &vector(1.0));
+        for message in [opened, last(turn(round), 0, &vector(1.0), [0, 2, 3])] {
+            let out = give(&mut node, 0, message);
+            let is_refused = discarded(&out) == vec![Discard::TooEarly];
+            assert_eq!(is_refused, round as usize >= kept, "memory is bounded");
+            assert!(rejected(&out).is_empty());
+        }
+    }
+    assert_eq!(echoes(&give(&mut node, 2, send(turn(9), 2, &vector(1.0)))), 1);
+}
+
+#[test]
+fn what_was_signed_before_a_restart_is_not_signed_otherwise_after_it() {
+    let mut node = machine(1, 4, 1);
+    share(&mut node, TURN, 1.0);
+    let before = node.signed_count();
+    give(&mut node, 0, send(TURN, 0, &vector(1.0)));
+    assert!(node.signed_count() > before);
+    let mut state = StateWriter::default();
+    node.durable(&mut state);
+    let bytes = state.finish();
+    let mut reborn = machine(1, 4, 1);
+    reborn.restore(&mut StateReader::new(&bytes)).unwrap();
+    let out = give(&mut reborn, 0, send(TURN, 0, &vector(2.0)));
+    assert_eq!((rejected(&out), echoes(&out)), (vec![Rejection::Equivocation], 0));
+    let mut reborn = machine(1, 4, 1);
+    reborn.restore(&mut StateReader::new(&bytes)).unwrap();
+    let out = give(&mut reborn, 0, send(TURN, 0, &vector(1.0)));
+    assert_eq!(echoes(&out), 1, "the same again is answered again");
+    let other = share(&mut reborn, TURN, 2.0);
+    assert_eq!(other, vec![Output::Discard { from: NodeId(1), reason: Discard::Late }]);
+    let mut reborn = machine(1, 4, 1);
+    reborn.restore(&mut StateReader::new(&bytes)).unwrap();
+    let same = share(&mut reborn, TURN, 1.0);
+    assert!(matches!(same[..], [Output::Send { to: To::Others, .. }]));
+    // A file of another node is none of ours.
+    assert!(machine(1, 3, 0).restore(&mut StateReader::new(&bytes[..20])).is_err());
+}
+
+/// Counts what it is asked to do.
+#[derive(Debug)]
+struct Counting {
+    inner: Ed25519Keyring,
+    signed: AtomicUsize,
+    verified: AtomicUsize,
+}
+
+impl Keyring for Counting {
+    fn sign(&self, message: &[u8]) -> Signature {
+        self.signed.fetch_add(1, Ordering::Relaxed);
+        self.inner.sign(message)
+    }
+    fn verify(&self, node: NodeId, message: &[u8], signature: &Signature) -> bool {
+        self.verified.fetch_add(1, Ordering::Relaxed);
+        self.inner.verify(node, message, signature)
+    }
+}
+
+#[test]
+fn a_turn_costs_what_the_documentation_says() {
+    let (n, f) = (7, 2);
+    let q = config(n, f).quorum();
+    let counting = |inner| {
+        let (signed, verified) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Arc::new(Counting { inner, signed, verified })
+    };
+    let rings: Vec<_> = keyrings(n).into_iter().map(counting).collect();
+    let new = |me: usize| {
+        let keyring = Arc::clone(&rings[me]);
+        SignedEchoBroadcast::new(NodeId(me as u16), config(n, f), keyring).unwrap()
+    };
+    let mut nodes: Vec<_> = (0..n).map(new).collect();
+    let mut queue = VecDeque::new();
+    let (mut bytes, mut deliveries) = (0, 0);
+    let mut take = |queue: &mut VecDeque<_>, from: usize, out: Out| {
+        for output in out {
+            match output {
+                Output::Send { to, message } => {
+                    let others = (0..n).filter(|node| *node != from);
+                    for node in others {
+                        if to == To::Others || to == To::Node(NodeId(node as u16)) {
+                            bytes += message.bytes() as usize;
+                            queue.push_back((from as u16, node, message.clone()));
+                        }
+                    }
+                }
+                Output::Event(_) => deliveries += 1,
+                other => assert!(matches!(other, Output::Discard { reason: Discard::Late, .. })),
+            }
+        }
+    };
+    for (me, node) in nodes.iter_mut().enumerate() {
+        take(&mut queue, me, share(node, TURN, me as f32));
+    }
+    while let Some((from, to, message)) = queue.pop_front() {
+        take(&mut queue, to, give(&mut nodes[to], from, message));
+    }
+    assert_eq!(deliveries, n * n);
+    assert_eq!(bytes, n * (n - 1) * ((4 * DIM + 77) + 105 + (43 + 66 * q)));
+    for ring in rings {
+        assert_eq!(ring.signed.load(Ordering::Relaxed), n);
+        assert_eq!(ring.verified.load(Ordering::Relaxed), (q - 1) + (n - 1) * q);
+    }
+}
