@@ -1,6 +1,8 @@
 //! What the machines promise, tested from outside.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 mod direct;
+mod exhaustive;
+mod exhaustive_broadcast;
 mod gather;
 mod network;
 mod reliable_broadcast;
