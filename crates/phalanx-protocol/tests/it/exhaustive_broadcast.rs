@@ -28,6 +28,8 @@ fn about(message: &ReliableBroadcastMessage, sender: u16) -> bool {
 }
 
 /// The one instance of a sender: everything that node 3 can say about it to each of the others.
+///
+/// It may also ask for vectors; that changes nothing but that it is given them, so it is left out.
 fn world(form: Form, sender: u16, values: [usize; 2]) -> World<ReliableBroadcast> {
     let of = NodeId(sender);
     let mut offers: Vec<_> =
