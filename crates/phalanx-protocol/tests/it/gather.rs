@@ -24,6 +24,10 @@ impl Ideal {
     pub fn new(me: u16) -> Self {
         Self { me: NodeId(me), delivered: BTreeSet::new() }
     }
+
+    pub fn has_heard(&self, sender: NodeId) -> bool {
+        self.delivered.iter().any(|instance| instance.sender == sender)
+    }
 }
 
 impl Machine for Ideal {
@@ -97,7 +101,7 @@ fn reliable(me: u16, config: GatherConfig, form: Form) -> OverReliable {
     Gather::new(NodeId(me), ReliableBroadcast::new(NodeId(me), below).unwrap(), config).unwrap()
 }
 
-fn ids(nodes: &[u16]) -> NodeSet {
+pub fn ids(nodes: &[u16]) -> NodeSet {
     nodes.iter().copied().map(NodeId).collect()
 }
 
@@ -191,7 +195,7 @@ fn common_least<M: Subject<Event = Collected>>(net: &Network<M>) -> usize {
     least
 }
 
-fn common(mine: &Collected, theirs: &Collected) -> usize {
+pub fn common(mine: &Collected, theirs: &Collected) -> usize {
     mine.vectors.iter().filter(|one| theirs.vectors.contains(one)).count()
 }
 

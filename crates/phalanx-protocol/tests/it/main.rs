@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 mod averaging_agreement;
 mod direct;
+mod exhaustive;
+mod exhaustive_broadcast;
 mod gather;
 mod network;
 mod reliable_broadcast;

@@ -114,6 +114,9 @@ impl Order {
     }
 }
 
+/// What the layer above a node does when an event has happened.
+pub type React<'a, M> = &'a mut dyn FnMut(usize, &<M as Machine>::Event) -> Option<Flying<M>>;
+
 /// Nodes, and what flies between them. Byzantine nodes have no machine: a test speaks for them.
 pub struct Network<M: Machine> {
     pub nodes: Vec<Option<M>>,
@@ -178,7 +181,7 @@ impl<M: Subject> Network<M> {
         order: &Order,
         rng: &mut Rng,
         meddle: &mut dyn FnMut(&mut Self, &mut Rng),
-        react: &mut dyn FnMut(usize, &M::Event) -> Option<Flying<M>>,
+        react: React<'_, M>,
     ) -> usize {
         for step in 0.. {
             assert!(step < 1_000_000, "a schedule comes to an end");

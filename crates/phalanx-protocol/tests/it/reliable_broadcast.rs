@@ -227,8 +227,8 @@ fn sent(out: &Out) -> impl Iterator<Item = &ReliableBroadcastMessage> {
 
 /// Whether the outputs hold the own READY, and whether a delivery.
 fn consequences(out: &Out) -> (bool, bool) {
-    let is_ready = |output: &Output<ReliableBroadcastMessage, Delivered>| matches!(output, Output::Send { message, .. } if matches!(message.part, Part::Ready { .. }));
-    (out.iter().any(is_ready), out.iter().any(|output| matches!(output, Output::Event(_))))
+    let is_ready = |message: &ReliableBroadcastMessage| matches!(message.part, Part::Ready { .. });
+    (sent(out).any(is_ready), out.iter().any(|output| matches!(output, Output::Event(_))))
 }
 
 /// (n, f), then how many ECHO make READY: ⌈(n+f+1)/2⌉, worked out by hand.
