@@ -208,10 +208,4 @@ impl Message for SignedEchoMessage {
             Self::Echo { .. } | Self::Final { .. } => None,
         }
     }
-
-    /// Without a signature, since no key is at hand; receivers refuse it. An adversary that holds
-    /// keys uses [`SignedEchoMessage::signed_opening`].
-    fn opening(turn: Turn, vector: Vector) -> Self {
-        Self::Send { turn, vector, signature: [0; 64] }
-    }
 }
