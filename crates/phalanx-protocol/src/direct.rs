@@ -360,8 +360,4 @@ impl Message for DirectMessage {
     fn shared(&self) -> Option<&Vector> {
         Some(&self.vector)
     }
-
-    fn opening(turn: Turn, vector: Vector) -> Self {
-        Self { turn, vector }
-    }
 }

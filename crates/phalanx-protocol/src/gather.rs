@@ -365,8 +365,4 @@ impl<M: Message> Message for GatherMessage<M> {
             Self::Report { .. } => None,
         }
     }
-
-    fn opening(turn: Turn, vector: Vector) -> Self {
-        Self::Broadcast(M::opening(turn, vector))
-    }
 }

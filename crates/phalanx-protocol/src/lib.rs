@@ -9,10 +9,14 @@ pub mod broadcast;
 pub mod direct;
 pub mod exchange;
 pub mod gather;
+pub mod keyring;
 pub mod machine;
 pub mod node_set;
 pub mod reliable_broadcast;
 pub mod reliable_broadcast_message;
+pub mod signed_echo_broadcast;
+pub mod signed_echo_message;
+pub mod wire;
 
 pub use averaging_agreement::{
     AgreementBounds, AgreementError, AgreementRule, AveragingAgreement, Width,
@@ -21,6 +25,7 @@ pub use broadcast::{Broadcast, Delivered, Digest, Instance};
 pub use direct::{Direct, DirectConfig, DirectMessage, Seat};
 pub use exchange::{EXCHANGES, ExchangeRule, Yields};
 pub use gather::{Enough, Gather, GatherConfig, GatherError, GatherMessage};
+pub use keyring::{Ed25519Keyring, KeyError, Keyring, Signature, VerificationCache};
 pub use machine::{
     Collected, Discard, Evidence, Exchange, Input, Machine, Malformed, Message, NodeId, Outbox,
     Output, Pass, Phase, Reader, Rejection, Round, Share, Time, To, Turn, Writer,
@@ -29,3 +34,6 @@ pub use node_set::NodeSet;
 pub use phalanx_robust::Vector;
 pub use reliable_broadcast::{Form, ReliableBroadcast, ReliableBroadcastConfig};
 pub use reliable_broadcast_message::{Content, Part, ReliableBroadcastMessage};
+pub use signed_echo_broadcast::{SignedEchoBroadcast, SignedEchoConfig};
+pub use signed_echo_message::{RunId, SignedDigest, SignedEchoMessage};
+pub use wire::{Framed, Limits, WireError};

@@ -350,9 +350,6 @@ pub trait Message: Clone + PartialEq + fmt::Debug + Send {
     /// The sender's own vector, where this message is the one that shares it.
     fn shared(&self) -> Option<&Vector>;
 
-    /// The message that shares a vector, for an adversary that writes its own.
-    fn opening(turn: Turn, vector: Vector) -> Self;
-
     /// Bytes that it takes on a wire, framing not counted.
     fn bytes(&self) -> u64 {
         let mut count = ByteCount(0);

@@ -135,7 +135,7 @@ impl Message for ReliableBroadcastMessage {
         let kind = input.u8()?;
         let turn = Turn::from_bits(input.u64()?);
         if kind == 0 {
-            return Ok(Self::opening(turn, input.vector()?));
+            return Ok(Self { turn, part: Part::Send(input.vector()?) });
         }
         if kind > 6 {
             return Err(input.malformed("a kind of message that there is not"));
@@ -161,9 +161,5 @@ impl Message for ReliableBroadcastMessage {
             Part::Send(vector) => Some(vector),
             _ => None,
         }
-    }
-
-    fn opening(turn: Turn, vector: Vector) -> Self {
-        Self { turn, part: Part::Send(vector) }
     }
 }

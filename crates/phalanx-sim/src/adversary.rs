@@ -1,10 +1,14 @@
 //! The adversary: one omniscient mind that waits for the honest vectors of a turn, then forges.
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use phalanx_attack::{Attack, AttackError, Forgery, Needs, View};
 use phalanx_learn::{Cargo, Spied, Spy};
-use phalanx_protocol::{NodeId, Turn, Vector};
+use phalanx_protocol::{Message, NodeId, Turn, Vector};
 use phalanx_robust::{Rng, StateError, StateReader, StateWriter, Vectors};
+
+use crate::puppet::{BuildPuppet, Puppet, PuppetSeat};
+use crate::resume::load_node;
 
 /// Whom Byzantine vectors reach, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,20 +29,42 @@ pub(crate) struct Said {
     pub cargo: Cargo,
 }
 
-/// An attack with what it has heard so far.
-pub struct Adversary {
+/// An attack with what it has heard so far, and the machines through which it speaks.
+pub struct Adversary<M> {
     attack: Box<dyn Attack>,
     /// whom it reaches
     pub reach: Reach,
     rng: Rng,
     heard: BTreeMap<Turn, BTreeMap<NodeId, Said>>,
+    /// the last turn in which each honest node was heard
+    last: BTreeMap<NodeId, Turn>,
+    build: BuildPuppet<M>,
+    pub(crate) seats: Vec<PuppetSeat<M>>,
 }
 
-impl Adversary {
-    /// An adversary that has heard nothing.
-    pub fn new(attack: Box<dyn Attack>, reach: Reach, seed: u64) -> Self {
+impl<M: Message> Adversary<M> {
+    /// An adversary that has heard nothing. `puppet` builds the machine of a Byzantine node: the
+    /// exchange that an honest node in its place would run, or that of one pass of it where the
+    /// exchange iterates.
+    pub fn new<P: Puppet<M> + 'static>(
+        attack: Box<dyn Attack>,
+        reach: Reach,
+        seed: u64,
+        puppet: impl Fn(NodeId) -> P + Send + Sync + 'static,
+    ) -> Self {
         let rng = Rng::stream(seed, u64::MAX, "adversary");
-        Self { attack, reach, rng, heard: BTreeMap::new() }
+        let build: BuildPuppet<M> = Arc::new(move |id| Box::new(puppet(id)));
+        let (heard, last, seats) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+        Self { attack, reach, rng, heard, last, build, seats }
+    }
+
+    /// Takes its seats, which may speak to these honest nodes.
+    pub(crate) fn sit(&mut self, seats: impl Iterator<Item = NodeId>, receivers: &[NodeId]) {
+        self.seats = seats.map(|id| PuppetSeat::new(id, receivers, self.build.clone())).collect();
+    }
+
+    pub(crate) fn is_listening(&self) -> bool {
+        self.seats.iter().any(PuppetSeat::is_listening)
     }
 
     pub(crate) fn spy(&self) -> Spy {
@@ -46,8 +72,18 @@ impl Adversary {
         Spy { is_flipped_wanted: flipped, is_model_wanted: models }
     }
 
+    /// Takes note of what an honest node shares. A node that shares a turn again, after a
+    /// restart, says nothing new.
     pub(crate) fn hear(&mut self, turn: Turn, node: NodeId, said: Said) {
-        self.heard.entry(turn).or_default().insert(node, said);
+        if self.last.get(&node).is_none_or(|last| *last < turn) {
+            self.last.insert(node, turn);
+            self.heard.entry(turn).or_default().insert(node, said);
+        }
+    }
+
+    /// Whether honest messages that share this turn's vectors are still held back.
+    pub(crate) fn is_holding(&self, turn: Turn) -> bool {
+        self.reach == Reach::All && self.heard.contains_key(&turn)
     }
 
     /// Turns that are complete: everyone in `speakers` has been heard.
@@ -94,6 +130,12 @@ impl Adversary {
                 said.save(out);
             }
         }
+        out.u64(self.last.len() as u64);
+        for (node, turn) in &self.last {
+            out.u64(u64::from(node.0));
+            turn.save(out);
+        }
+        self.seats.iter().for_each(|seat| seat.save(out));
     }
 
     pub(crate) fn load(&mut self, input: &mut StateReader<'_>) -> Result<(), StateError> {
@@ -101,13 +143,16 @@ impl Adversary {
         self.rng.load(input)?;
         self.heard.clear();
         for _ in 0..input.usize()? {
-            let turn = Turn::load(input)?;
+            let said = self.heard.entry(Turn::load(input)?).or_default();
             for _ in 0..input.usize()? {
-                let node = NodeId(input.u64()? as u16);
-                self.hear(turn, node, Said::load(input)?);
+                said.insert(load_node(input)?, Said::load(input)?);
             }
         }
-        Ok(())
+        self.last.clear();
+        for _ in 0..input.usize()? {
+            self.last.insert(load_node(input)?, Turn::load(input)?);
+        }
+        self.seats.iter_mut().try_for_each(|seat| seat.load(input))
     }
 }
 

@@ -8,10 +8,13 @@ pub mod adversary;
 pub mod checker;
 pub mod crew;
 pub mod network;
+pub mod puppet;
+mod puppetry;
 mod resume;
 pub mod simulation;
 
 pub use adversary::{Adversary, Reach};
 pub use checker::{Checked, Checker, NoHonestRejection, RoundsInOrder, Violation};
 pub use network::{Network, Traffic};
+pub use puppet::{Pull, Puppet, Speaker};
 pub use simulation::{Node, Outcome, Progress, Settings, Simulation, SimulationError};

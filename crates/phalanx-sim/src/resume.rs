@@ -1,5 +1,5 @@
 //! Snapshots of a whole simulation, so that a run can stop anywhere and go on bit for bit.
-use phalanx_learn::snapshot;
+use phalanx_learn::{Cargo, Spied, snapshot};
 use phalanx_protocol::{Exchange, Message, NodeId, Time, Turn};
 use phalanx_robust::{StateError, StateReader, StateWriter};
 
@@ -24,6 +24,11 @@ impl<E: Exchange> Simulation<E> {
             out.flag(seat.is_failed);
             out.u64(u64::from(seat.rounds_done));
             seat.at.save(&mut out);
+            out.flag(seat.saying.is_some());
+            if let Some((spied, cargo)) = &seat.saying {
+                spied.save(&mut out);
+                cargo.save(&mut out);
+            }
             self.crew.member(index).worker.save(&mut out);
             let waiting = self.crew.waiting(index);
             out.flag(waiting.is_some());
@@ -71,6 +76,10 @@ impl<E: Exchange> Simulation<E> {
             seat.is_failed = input.flag()?;
             seat.rounds_done = input.u64()? as u32;
             seat.at = Turn::load(input)?;
+            seat.saying = match input.flag()? {
+                true => Some((Spied::load(input)?, Cargo::load(input)?)),
+                false => None,
+            };
             self.crew.members_mut()[index].worker.load(input)?;
             let waiting = input.flag()?.then(|| snapshot::load_result(input)).transpose()?;
             self.crew.restore(index, waiting);
@@ -84,7 +93,8 @@ impl<E: Exchange> Simulation<E> {
         self.queue.clear();
         for _ in 0..input.usize()? {
             let key = (Time(input.u64()?), input.u64()?);
-            self.queue.insert(key, load_pending::<E>(input, self.seats.len())?);
+            let counts = (self.seats.len(), self.settings.byzantine);
+            self.queue.insert(key, load_pending::<E>(input, counts)?);
         }
         self.held.clear();
         for _ in 0..input.usize()? {
@@ -103,7 +113,7 @@ impl<E: Exchange> Simulation<E> {
     }
 }
 
-fn load_node(input: &mut StateReader<'_>) -> Result<NodeId, StateError> {
+pub(crate) fn load_node(input: &mut StateReader<'_>) -> Result<NodeId, StateError> {
     let index = u16::try_from(input.u64()?);
     index.map(NodeId).map_err(|_| StateError::Mismatch { what: "a node's index" })
 }
@@ -124,23 +134,42 @@ fn save_pending<E: Exchange>(pending: &Pending<E::Message>, out: &mut StateWrite
             out.u64(2);
             out.u64(*node as u64);
         }
+        Pending::Whisper { to, from, mask, message } => {
+            out.u64(3);
+            out.u64(u64::from(to.0));
+            out.u64(u64::from(from.0));
+            out.u64(u64::from(*mask));
+            message.write(out);
+        }
+        Pending::WakeMask { seat, mask } => {
+            out.u64(4);
+            out.u64(*seat as u64);
+            out.u64(u64::from(*mask));
+        }
     }
 }
 
 fn load_pending<E: Exchange>(
     input: &mut StateReader<'_>,
-    seats: usize,
+    (seats, byzantine): (usize, usize),
 ) -> Result<Pending<E::Message>, StateError> {
-    let kind = input.u64()?;
-    if kind == 0 {
-        let (to, from) = (load_node(input)?, load_node(input)?);
-        return Ok(Pending::Deliver { to, from, message: E::Message::read(input)? });
-    }
-    let node = input.usize()?;
-    match kind {
-        _ if node >= seats => Err(StateError::Mismatch { what: "a node's index" }),
-        1 => Ok(Pending::Wake { node }),
-        2 => Ok(Pending::Done { node }),
-        _ => Err(StateError::Mismatch { what: "the kind of an event" }),
-    }
+    let index = |input: &mut StateReader<'_>, count| match input.usize()? {
+        index if index < count => Ok(index),
+        _ => Err(StateError::Mismatch { what: "a node's index" }),
+    };
+    Ok(match input.u64()? {
+        0 => {
+            let (to, from) = (load_node(input)?, load_node(input)?);
+            Pending::Deliver { to, from, message: E::Message::read(input)? }
+        }
+        1 => Pending::Wake { node: index(input, seats)? },
+        2 => Pending::Done { node: index(input, seats)? },
+        3 => {
+            let (to, from) = (load_node(input)?, load_node(input)?);
+            let mask = input.u64()? as u16;
+            Pending::Whisper { to, from, mask, message: E::Message::read(input)? }
+        }
+        4 => Pending::WakeMask { seat: index(input, byzantine)?, mask: input.u64()? as u16 },
+        _ => return Err(StateError::Mismatch { what: "the kind of an event" }),
+    })
 }

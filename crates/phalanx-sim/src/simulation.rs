@@ -1,5 +1,5 @@
 //! Discrete events in virtual time: the same seed yields the same record, on any number of threads.
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use phalanx_attack::AttackError;
 use phalanx_learn::{
@@ -8,7 +8,7 @@ use phalanx_learn::{
 use phalanx_protocol::{Exchange, Input, Message, NodeId, Time, To, Turn};
 use phalanx_robust::Rng;
 
-use crate::adversary::{Adversary, Reach, Said};
+use crate::adversary::Adversary;
 use crate::crew::Crew;
 use crate::network::{Network, Traffic};
 
@@ -74,9 +74,28 @@ pub struct Progress {
 
 #[derive(Debug, Clone)]
 pub(crate) enum Pending<Message> {
-    Deliver { to: NodeId, from: NodeId, message: Message },
-    Wake { node: usize },
-    Done { node: usize },
+    Deliver {
+        to: NodeId,
+        from: NodeId,
+        message: Message,
+    },
+    Wake {
+        node: usize,
+    },
+    Done {
+        node: usize,
+    },
+    /// among Byzantine nodes, from one mask to the accomplice's that belongs to it
+    Whisper {
+        to: NodeId,
+        from: NodeId,
+        mask: u16,
+        message: Message,
+    },
+    WakeMask {
+        seat: usize,
+        mask: u16,
+    },
 }
 
 /// An honest message that the adversary holds back.
@@ -98,6 +117,8 @@ pub(crate) struct Seat<E: Exchange> {
     pub(crate) rounds_done: u32,
     /// turn of the job at hand, to say where a failure happened
     pub(crate) at: Turn,
+    /// what an adversary knows of the vector that was proposed last, through all its passes
+    pub(crate) saying: Option<(Spied, Cargo)>,
 }
 
 /// A population, its network and its adversary.
@@ -105,7 +126,7 @@ pub struct Simulation<E: Exchange> {
     pub(crate) settings: Settings,
     pub(crate) seats: Vec<Seat<E>>,
     pub(crate) crew: Crew,
-    pub(crate) adversary: Option<Adversary>,
+    pub(crate) adversary: Option<Adversary<E::Message>>,
     pub(crate) has_started: bool,
     pub(crate) now: Time,
     pub(crate) sequence: u64,
@@ -119,7 +140,11 @@ impl<E: Exchange> Simulation<E> {
     ///
     /// # Panics
     /// When their number does not fit the settings: a bug of the caller.
-    pub fn new(settings: Settings, nodes: Vec<Node<E>>, adversary: Option<Adversary>) -> Self {
+    pub fn new(
+        settings: Settings,
+        nodes: Vec<Node<E>>,
+        mut adversary: Option<Adversary<E::Message>>,
+    ) -> Self {
         let speakers = nodes.iter().filter(|node| node.is_speaker).count();
         assert_eq!(speakers + settings.byzantine, settings.n, "honest and Byzantine nodes are n");
         let mut seats = Vec::new();
@@ -140,8 +165,16 @@ impl<E: Exchange> Simulation<E> {
                 is_failed: false,
                 rounds_done: 0,
                 at: Turn::default(),
+                saying: None,
             });
             workers.push((id, worker));
+        }
+        if let Some(adversary) = &mut adversary {
+            let hub = seats.iter().find(|seat| !seat.is_speaker);
+            let honest = || seats.iter().map(|seat| seat.id).collect();
+            let receivers: Vec<NodeId> = hub.map_or_else(honest, |hub| vec![hub.id]);
+            let byzantine = settings.n - settings.byzantine..settings.n;
+            adversary.sit(byzantine.map(|index| NodeId(index as u16)), &receivers);
         }
         Self {
             settings,
@@ -172,8 +205,9 @@ impl<E: Exchange> Simulation<E> {
             for node in 0..self.seats.len() {
                 let mut effects = Vec::new();
                 self.seats[node].participant.start(&mut effects);
-                self.apply(node, effects, None, sink)?;
+                self.apply(node, effects, sink)?;
             }
+            self.forge_what_is_complete()?;
         }
         while let Some(((time, _), pending)) = self.queue.pop_first() {
             self.now = time;
@@ -202,25 +236,35 @@ impl<E: Exchange> Simulation<E> {
         sink: &mut dyn Sink,
     ) -> Result<(), SimulationError> {
         let mut effects = Vec::new();
-        match pending {
+        let (node, input) = match pending {
+            Pending::Deliver { to, from, message } if self.is_byzantine(to) => {
+                self.pull(to, from, &message, None);
+                return Ok(());
+            }
+            Pending::Whisper { to, from, mask, message } => {
+                self.pull(to, from, &message, Some(mask));
+                return Ok(());
+            }
+            Pending::WakeMask { seat, mask } => {
+                self.wake_mask(seat, mask);
+                return Ok(());
+            }
+            Pending::Done { node } => {
+                let result = self.crew.result(node);
+                return self.finish_job(node, result, sink);
+            }
+            Pending::Wake { node } => (node, Input::Wake),
             Pending::Deliver { to, from, message } => {
                 let node = self.seat_of(to);
                 if self.seats[node].is_failed {
                     return Ok(());
                 }
-                let input = Input::Message { from, message };
-                self.seats[node].participant.handle(self.now, input, &mut effects);
-                self.apply(node, effects, None, sink)
+                (node, Input::Message { from, message })
             }
-            Pending::Wake { node } => {
-                self.seats[node].participant.handle(self.now, Input::Wake, &mut effects);
-                self.apply(node, effects, None, sink)
-            }
-            Pending::Done { node } => {
-                let result = self.crew.result(node);
-                self.finish_job(node, result, sink)
-            }
-        }
+        };
+        self.seats[node].participant.handle(self.now, input, &mut effects);
+        self.apply(node, effects, sink)?;
+        self.forge_what_is_complete()
     }
 
     fn finish_job(
@@ -231,11 +275,10 @@ impl<E: Exchange> Simulation<E> {
     ) -> Result<(), SimulationError> {
         let mut effects = Vec::new();
         let seat = &mut self.seats[node];
-        let mut said = None;
         match result {
             Ok(done) => {
-                if let Done::Proposed { vector, cargo, spied, .. } = &done {
-                    said = Some((vector.clone(), *cargo, spied.clone()));
+                if let Done::Proposed { cargo, spied, .. } = &done {
+                    seat.saying = Some((spied.clone(), *cargo));
                 }
                 if let Done::Absorbed { turn, is_round_over: true, .. } = &done {
                     seat.rounds_done = turn.round.0 + 1;
@@ -247,23 +290,20 @@ impl<E: Exchange> Simulation<E> {
                 seat.participant.fail(seat.at, error.to_string(), &mut effects);
             }
         }
-        let said =
-            said.map(|(vector, cargo, spied): (_, Cargo, Spied)| Said { vector, spied, cargo });
-        self.apply(node, effects, said, sink)?;
+        self.apply(node, effects, sink)?;
         self.forge_what_is_complete()
     }
 
-    /// Carries out what a participant wants. `said` describes the vector that it has just shared.
+    /// Carries out what a participant wants.
     fn apply(
         &mut self,
         node: usize,
         effects: Vec<Effect<E::Message>>,
-        mut said: Option<Said>,
         sink: &mut dyn Sink,
     ) -> Result<(), SimulationError> {
         for effect in effects {
             match effect {
-                Effect::Send { to, message } => self.send(node, to, &message, said.take()),
+                Effect::Send { to, message } => self.send(node, to, &message),
                 Effect::Wait { until } => self.schedule(until, Pending::Wake { node }),
                 Effect::Work(job) => self.work(node, job, sink)?,
                 Effect::Record(event) => self.record(node, &event, sink),
@@ -309,82 +349,39 @@ impl<E: Exchange> Simulation<E> {
         Ok(())
     }
 
-    fn send(&mut self, node: usize, to: To, message: &E::Message, said: Option<Said>) {
+    fn send(&mut self, node: usize, to: To, message: &E::Message) {
         let from = self.seats[node].id;
-        let receivers: Vec<NodeId> = match to {
-            To::Node(receiver) => vec![receiver],
-            To::Others => self.everyone().filter(|receiver| *receiver != from).collect(),
-        };
-        let is_speaker = self.seats[node].is_speaker;
-        let turn = message.shared().map(|_| message.turn());
-        let mut is_held = false;
-        if let (Some(adversary), Some(turn), Some(said)) = (&mut self.adversary, turn, said)
-            && is_speaker
-            && said.cargo != Cargo::Quiet
-        {
-            is_held = adversary.reach == Reach::All;
-            adversary.hear(turn, from, said);
-        }
-        for to in receivers {
+        let is_held = self.overhear(node, message);
+        let is_anybody_listening = self.adversary.as_ref().is_some_and(Adversary::is_listening);
+        for to in self.receivers(from, to) {
             let rng = &mut self.seats[node].network_rng;
             let (delay, lost) = self.settings.network.draw_delay(rng);
             self.traffic.messages += 1;
             self.traffic.bytes += message.bytes();
             self.traffic.lost += lost;
-            if self.is_byzantine(to) {
-                continue;
-            }
             let message = message.clone();
-            match turn {
-                Some(turn) if is_held => {
-                    self.held.entry(turn).or_default().push(Held { to, from, delay, message });
+            if self.is_byzantine(to) {
+                // The adversary schedules: what it wants to know it knows at once.
+                if is_anybody_listening {
+                    self.schedule(self.now, Pending::Deliver { to, from, message });
                 }
-                _ => self.schedule(self.now.after(delay), Pending::Deliver { to, from, message }),
-            }
-        }
-    }
-
-    /// Lets the adversary speak in every turn in which all honest nodes have spoken.
-    fn forge_what_is_complete(&mut self) -> Result<(), SimulationError> {
-        let Some(adversary) = &mut self.adversary else {
-            return Ok(());
-        };
-        let is_live = |seat: &&Seat<E>| seat.is_speaker && !seat.is_failed;
-        let speakers: BTreeSet<NodeId> = self.seats.iter().filter(is_live).map(|s| s.id).collect();
-        for turn in adversary.complete(&speakers) {
-            let Some(adversary) = &mut self.adversary else { break };
-            let reach = adversary.reach;
-            let attack = adversary.forge(turn);
-            let (nodes, forgery) =
-                attack.map_err(|source| SimulationError::Attack { turn, source })?;
-            let hub = self.seats.iter().find(|seat| !seat.is_speaker).map(|seat| seat.id);
-            let receivers: Vec<NodeId> = hub.map_or_else(|| nodes.clone(), |hub| vec![hub]);
-            for byzantine in 0..self.settings.byzantine {
-                let from = NodeId((self.settings.n - self.settings.byzantine + byzantine) as u16);
-                for (column, to) in receivers.iter().copied().enumerate() {
-                    let shown = forgery.shown[byzantine * nodes.len() + column];
-                    let Some(shown) = shown else { continue };
-                    let vector = forgery.vectors[usize::from(shown)].clone();
-                    let message = E::Message::opening(turn, vector);
-                    let delay = match reach {
-                        Reach::All => 0,
-                        Reach::Sampled => {
-                            let rng = &mut self.seats[0].network_rng;
-                            self.settings.network.draw_delay(rng).0
-                        }
-                    };
-                    self.traffic.byzantine_messages += 1;
-                    self.schedule(self.now.after(delay), Pending::Deliver { to, from, message });
-                }
-            }
-            for Held { to, from, delay, message } in self.held.remove(&turn).unwrap_or_default() {
+            } else if is_held {
+                let held = self.held.entry(message.turn()).or_default();
+                held.push(Held { to, from, delay, message });
+            } else {
                 self.schedule(self.now.after(delay), Pending::Deliver { to, from, message });
             }
         }
-        Ok(())
     }
 
-    fn schedule(&mut self, at: Time, pending: Pending<E::Message>) {
+    pub(crate) fn receivers(&self, from: NodeId, to: To) -> Vec<NodeId> {
+        match to {
+            To::Node(receiver) => vec![receiver],
+            To::Others => self.everyone().filter(|receiver| *receiver != from).collect(),
+        }
+    }
+
+    pub(crate) fn schedule(&mut self, at: Time, pending: Pending<E::Message>) {
         self.queue.insert((at, self.sequence), pending);
         self.sequence += 1;
     }
@@ -394,7 +391,7 @@ impl<E: Exchange> Simulation<E> {
         (0..self.settings.n as u16).map(NodeId).chain(hub)
     }
 
-    fn is_byzantine(&self, node: NodeId) -> bool {
+    pub(crate) fn is_byzantine(&self, node: NodeId) -> bool {
         let Settings { n, byzantine, .. } = self.settings;
         (n - byzantine..n).contains(&node.index())
     }

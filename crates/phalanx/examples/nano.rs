@@ -12,7 +12,7 @@ use phalanx_protocol::direct::TURNS_AHEAD_MAX;
 use phalanx_protocol::{Direct, DirectConfig, NodeId, Seat, Time};
 use phalanx_robust::registry::find;
 use phalanx_robust::{Aggregator, Args, Population, RULES, Rng, Value};
-use phalanx_sim::{Adversary, Network, Node, Reach, Settings, Simulation};
+use phalanx_sim::{Adversary, Network, Node, Reach, Settings, Simulation, Speaker};
 use phalanx_tasks::TASKS;
 
 type Anything = Box<dyn std::error::Error>;
@@ -88,7 +88,7 @@ fn train(rule_name: &str) -> Result<Worst, Anything> {
         byzantine: F,
         defence: Defence { rule: rule(rule_name, N)?, is_self_centred: true },
     })?;
-    let adversary = Adversary::new(attack, Reach::All, SEED);
+    let adversary = Adversary::new(attack, Reach::All, SEED, |_| Speaker);
 
     let network =
         Network { delay: (1_000_000, 9_000_000), compute: (1_000_000, 1_000_000), loss: 0.0 };

@@ -100,7 +100,8 @@ impl Attack for MimicHeuristic {
             self.mean = vec![0.0; view.honest.dim()];
         }
         let round = view.turn.round.0 as usize;
-        let is_first_exchange = view.turn.phase.0 == 0;
+        // Passes of agreement are numbered from 1.
+        let is_first_exchange = view.turn.phase.0 == 0 && view.turn.pass.0 <= 1;
         if view.step.is_some() && is_first_exchange {
             // Models before this round's step are the models after the round before.
             let models = view.models.ok_or(missing("honest models before the local step"))?;

@@ -5,13 +5,13 @@ use phalanx_attack::{ATTACKS, AttackSetup, Defence};
 use phalanx_learn::task::Batch;
 use phalanx_learn::{ALGORITHMS, Event, Plan, Role, Scores, Setup, Sink, Task, TaskError, Worker};
 use phalanx_protocol::direct::TURNS_AHEAD_MAX;
-use phalanx_protocol::{Direct, DirectConfig, NodeId, Seat, Time};
+use phalanx_protocol::{Direct, DirectConfig, DirectMessage, NodeId, Seat, Time};
 use phalanx_robust::registry::find;
 use phalanx_robust::{
     AggregateError, Aggregator, Args, Population, RULES, Rng, StateError, StateReader, StateWriter,
     Value, Vectors,
 };
-use phalanx_sim::{Adversary, Network, Node, Reach, Settings, Simulation};
+use phalanx_sim::{Adversary, Network, Node, Reach, Settings, Simulation, Speaker};
 
 /// Loss ½‖θ − c‖² with noisy gradients; "flipped labels" mirror the centre.
 pub struct Quadratic {
@@ -206,7 +206,7 @@ impl World {
         Simulation::new(settings, nodes.collect(), self.adversary())
     }
 
-    fn adversary(&self) -> Option<Adversary> {
+    fn adversary(&self) -> Option<Adversary<DirectMessage>> {
         if self.byzantine == 0 {
             return None;
         }
@@ -220,7 +220,7 @@ impl World {
             byzantine: self.byzantine,
             defence: Defence { rule, is_self_centred },
         });
-        Some(Adversary::new(attack.unwrap(), self.reach, self.seed))
+        Some(Adversary::new(attack.unwrap(), self.reach, self.seed, |_| Speaker))
     }
 }
 

@@ -1,7 +1,7 @@
 //! From a checked run to a simulation: tasks, algorithms, exchanges, adversary.
 use std::path::Path;
 
-use phalanx_attack::{ATTACKS, AttackSetup, Defence};
+use phalanx_attack::{ATTACKS, Attack, AttackSetup, Defence};
 use phalanx_learn::{ALGORITHMS, Plan, Role, Setup, Task, TaskError, TaskSetup, Worker};
 use phalanx_protocol::direct::TURNS_AHEAD_MAX;
 use phalanx_protocol::{Direct, DirectConfig, Exchange, NodeId, Seat, Yields};
@@ -9,7 +9,7 @@ use phalanx_robust::mixing::MIXINGS;
 use phalanx_robust::registry::find;
 use phalanx_robust::rule::BuildError;
 use phalanx_robust::{Aggregator, Args, Chain, Population, PopulationError, RULES, Rng};
-use phalanx_sim::{Adversary, Node, Settings, Simulation};
+use phalanx_sim::{Adversary, Node, Puppet, Settings, Simulation, Speaker};
 use phalanx_tasks::TASKS;
 
 use crate::experiment::{Choice, Reach, Run, resolve::nanoseconds};
@@ -45,7 +45,7 @@ pub enum AssembleError {
 /// When data are missing or an entry refuses n, f or its parameters.
 pub fn assemble(run: &Run, data: &Path) -> Result<Box<dyn Laboratory>, AssembleError> {
     match run.exchange.choice.name {
-        "direct" => populate(run, data, |seat| Ok(direct(run, seat))),
+        "direct" => populate(run, data, |seat| Ok(direct(run, seat)), |_| Speaker),
         name => unreachable!("exchange `{name}` is listed but not built"),
     }
 }
@@ -59,13 +59,15 @@ struct Place {
     dim: usize,
 }
 
-fn populate<E: Exchange + 'static>(
+fn populate<E: Exchange + 'static, P: Puppet<E::Message> + 'static>(
     run: &Run,
     data: &Path,
     exchange: impl Fn(Place) -> Result<E, AssembleError>,
+    puppet: impl Fn(Place) -> P + Send + Sync + 'static,
 ) -> Result<Box<dyn Laboratory>, AssembleError> {
     let honest = run.population.n() - run.byzantine;
     let mut nodes = Vec::with_capacity(honest + 1);
+    let mut dim = 0;
     let mut add = |id: NodeId, task: Box<dyn Task>| {
         let role = match run.is_star {
             false => Role::Peer,
@@ -73,6 +75,7 @@ fn populate<E: Exchange + 'static>(
             true => Role::Leaf,
         };
         let place = Place { id, role, dim: task.shared().len() };
+        dim = place.dim;
         // In a star only the server has the current model.
         let evaluate_every = if role == Role::Leaf { 0 } else { run.plan.evaluate_every };
         nodes.push(Node {
@@ -98,7 +101,12 @@ fn populate<E: Exchange + 'static>(
     };
     let (n, byzantine) = (run.population.n(), run.byzantine);
     let settings = Settings { n, byzantine, network, seed: run.seed };
-    Ok(Box::new(Simulation::new(settings, nodes, adversary(run)?)))
+    let puppet = move |id| puppet(Place { id, role: Role::Peer, dim });
+    let adversary = match attack(run)? {
+        Some(attack) if byzantine > 0 => Some(Adversary::new(attack, reach(run), run.seed, puppet)),
+        _ => None,
+    };
+    Ok(Box::new(Simulation::new(settings, nodes, adversary)))
 }
 
 fn direct(run: &Run, place: Place) -> Direct {
@@ -173,7 +181,7 @@ fn rule(run: &Run, vectors: usize) -> Result<Box<dyn Aggregator>, AssembleError>
     Ok(Box::new(Chain::new(mixings, rule)))
 }
 
-fn adversary(run: &Run) -> Result<Option<Adversary>, AssembleError> {
+fn attack(run: &Run) -> Result<Option<Box<dyn Attack>>, AssembleError> {
     let Some(Choice { name, args }) = &run.attack else {
         return Ok(None);
     };
@@ -192,9 +200,12 @@ fn adversary(run: &Run) -> Result<Option<Adversary>, AssembleError> {
     };
     let attack =
         (entry.build.build)(setup).map_err(|s| AssembleError::Build { name, source: s })?;
-    let reach = match run.reach {
+    Ok(Some(attack))
+}
+
+fn reach(run: &Run) -> phalanx_sim::Reach {
+    match run.reach {
         Reach::All => phalanx_sim::Reach::All,
         Reach::Sampled => phalanx_sim::Reach::Sampled,
-    };
-    Ok(Some(Adversary::new(attack, reach, run.seed)))
+    }
 }

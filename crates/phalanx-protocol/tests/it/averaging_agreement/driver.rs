@@ -88,10 +88,6 @@ impl Message for Script {
             Self::View(..) => None,
         }
     }
-
-    fn opening(turn: Turn, vector: Vector) -> Self {
-        Self::Shared(turn, vector)
-    }
 }
 
 /// An exchange below agreement that a test can feed.
