@@ -3,8 +3,7 @@ use std::path::Path;
 
 use phalanx_attack::{ATTACKS, Attack, AttackSetup, Defence};
 use phalanx_learn::{ALGORITHMS, Plan, Role, Setup, Task, TaskError, TaskSetup, Worker};
-use phalanx_protocol::direct::TURNS_AHEAD_MAX;
-use phalanx_protocol::{Direct, DirectConfig, Exchange, NodeId, Seat, Yields};
+use phalanx_protocol::{AgreementError, Exchange, GatherError, NodeId, Yields};
 use phalanx_robust::mixing::MIXINGS;
 use phalanx_robust::registry::find;
 use phalanx_robust::rule::BuildError;
@@ -14,6 +13,7 @@ use phalanx_tasks::TASKS;
 
 use crate::experiment::{Choice, Reach, Run, resolve::nanoseconds};
 use crate::run::laboratory::Laboratory;
+use crate::run::wiring::{Place, Wiring, hub};
 
 /// Why a checked run still cannot be assembled.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +37,12 @@ pub enum AssembleError {
     /// n and f
     #[error(transparent)]
     Population(#[from] PopulationError),
+    /// n and f, or the quorum
+    #[error(transparent)]
+    Gather(#[from] GatherError),
+    /// n and f, or the quorum
+    #[error(transparent)]
+    Agreement(#[from] AgreementError),
 }
 
 /// Builds everything that a run consists of. `data` holds the data sets of this machine.
@@ -44,26 +50,34 @@ pub enum AssembleError {
 /// # Errors
 /// When data are missing or an entry refuses n, f or its parameters.
 pub fn assemble(run: &Run, data: &Path) -> Result<Box<dyn Laboratory>, AssembleError> {
+    let wiring = Wiring::new(run);
     match run.exchange.choice.name {
-        "direct" => populate(run, data, |seat| Ok(direct(run, seat)), |_| Speaker),
+        "direct" => populate(run, data, move |place| Ok(wiring.direct(place)), |_| Ok(Speaker)),
+        "reliable-broadcast" => {
+            let twin = wiring.clone();
+            populate(run, data, move |p| wiring.reliable(p), move |p| twin.reliable(p))
+        }
+        "signed-echo" => {
+            let twin = wiring.clone();
+            populate(run, data, move |p| wiring.signed(p), move |p| twin.signed(p))
+        }
+        "mda-agreement" => {
+            populate(run, data, move |p| wiring.minimum_diameter(p), |_| Ok(Speaker))
+        }
+        // What a Byzantine node shares in a pass is forged, so its machine is that of one pass.
+        "rb-tm-agreement" => {
+            let twin = wiring.clone();
+            populate(run, data, move |p| wiring.trimmed(p), move |p| twin.reliable(p))
+        }
         name => unreachable!("exchange `{name}` is listed but not built"),
     }
-}
-
-/// The place of one node.
-#[derive(Debug, Clone, Copy)]
-struct Place {
-    id: NodeId,
-    role: Role,
-    /// length of a vector
-    dim: usize,
 }
 
 fn populate<E: Exchange + 'static, P: Puppet<E::Message> + 'static>(
     run: &Run,
     data: &Path,
     exchange: impl Fn(Place) -> Result<E, AssembleError>,
-    puppet: impl Fn(Place) -> P + Send + Sync + 'static,
+    puppet: impl Fn(Place) -> Result<P, AssembleError> + Send + Sync + 'static,
 ) -> Result<Box<dyn Laboratory>, AssembleError> {
     let honest = run.population.n() - run.byzantine;
     let mut nodes = Vec::with_capacity(honest + 1);
@@ -101,35 +115,14 @@ fn populate<E: Exchange + 'static, P: Puppet<E::Message> + 'static>(
     };
     let (n, byzantine) = (run.population.n(), run.byzantine);
     let settings = Settings { n, byzantine, network, seed: run.seed };
-    let puppet = move |id| puppet(Place { id, role: Role::Peer, dim });
+    let puppet = move |id| {
+        puppet(Place { id, role: Role::Peer, dim }).expect("its honest twins could be built")
+    };
     let adversary = match attack(run)? {
         Some(attack) if byzantine > 0 => Some(Adversary::new(attack, reach(run), run.seed, puppet)),
         _ => None,
     };
     Ok(Box::new(Simulation::new(settings, nodes, adversary)))
-}
-
-fn direct(run: &Run, place: Place) -> Direct {
-    let seat = match place.role {
-        Role::Peer => Seat::Peer,
-        Role::Hub => Seat::Hub,
-        Role::Leaf => Seat::Leaf { hub: hub(run) },
-    };
-    let config = DirectConfig {
-        nodes: run.population.n(),
-        quorum: run.collected,
-        timeout: nanoseconds(run.exchange.timeout_ms),
-        is_finite_required: run.exchange.is_finite_required,
-        dim: place.dim,
-        turns_ahead_max: TURNS_AHEAD_MAX,
-        seat,
-    };
-    Direct::new(place.id, config)
-}
-
-/// The trusted server of a star sits behind the last node.
-fn hub(run: &Run) -> NodeId {
-    NodeId(run.population.n() as u16)
 }
 
 fn build_tasks(run: &Run, nodes: usize, data: &Path) -> Result<Vec<Box<dyn Task>>, AssembleError> {

@@ -8,6 +8,7 @@ pub mod interrupt;
 pub mod laboratory;
 pub mod recorder;
 pub mod tally;
+mod wiring;
 
 pub use execute::{Conduct, End, Watch, execute};
 pub use folder::{Folder, State};

@@ -1,5 +1,5 @@
 //! How vectors travel in an experiment: exchange and network.
-use phalanx_protocol::{EXCHANGES, Yields};
+use phalanx_protocol::{AgreementBounds, AgreementError, AgreementRule, EXCHANGES, Yields};
 use phalanx_robust::Population;
 use phalanx_robust::registry::find;
 
@@ -52,6 +52,26 @@ impl Exchange {
     /// q: vectors that a node waits for, unless it waits for all.
     pub fn quorum(&self, population: Population) -> usize {
         self.choice.args.integer_if("quorum").unwrap_or(population.quorum())
+    }
+
+    /// What an agreement promises for vectors of length `dim`; none for other exchanges.
+    ///
+    /// # Errors
+    /// When n, f or the quorum are outside its bounds.
+    pub fn agreement(
+        &self,
+        population: Population,
+        dim: usize,
+    ) -> Result<Option<AgreementBounds>, AgreementError> {
+        let rule = match self.yields {
+            Yields::Vectors => return Ok(None),
+            Yields::Agreed { rule: "trimmed-mean" } => AgreementRule::TrimmedMean,
+            Yields::Agreed { rule: "trimmed-midpoint" } => AgreementRule::TrimmedMidpoint,
+            Yields::Agreed { .. } => {
+                AgreementRule::MinimumDiameter { quorum: self.quorum(population) }
+            }
+        };
+        AgreementBounds::new(rule, population, dim).map(Some)
     }
 }
 
@@ -109,13 +129,18 @@ impl Resolver<'_> {
             let problem = Problem::new(text).at(&self.table["algorithm"].origin);
             return Err(problem.hint("the published code is simulated with exchange `direct`"));
         }
-        run.population.require(entry.build.bound).map_err(|error| {
-            let place = document::get(self.table, "population.f");
+        let refused = |error: &dyn std::fmt::Display| {
+            let place = document::get(self.table, "exchange.quorum")
+                .or_else(|| document::get(self.table, "population.f"));
             let problem = Problem::new(format!("exchange `{name}`: {error}"));
             problem
                 .at(&place.unwrap_or(&self.table["population"]).origin)
                 .hint(format!("`phalanx explain exchange/{name}` shows its bound"))
-        })
+        };
+        run.population.require(entry.build.bound).map_err(|error| refused(&error))?;
+        // The length of a vector is not known yet; no bound on n, f or q depends on it.
+        run.exchange.agreement(run.population, 1).map_err(|error| refused(&error))?;
+        Ok(())
     }
 
     /// Refuses a rule or mixing that would not be applied, since the exchange condenses by itself.
