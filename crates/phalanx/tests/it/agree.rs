@@ -100,7 +100,7 @@ fn what_cannot_be_taken_is_refused_with_a_way_out() {
         (five, "rb-tm -f 2", "does not satisfy n ≥ 3f + 1 (at most `f = 1` here)", "lower `-f`"),
         (five, "rb-tm -f 5", "not a population", ""),
         ("0\nnan\n1\n2\n", "rb-tm -f 1", "row `1` holds NaN or infinity", "finite"),
-        ("0\n1\n2,3\n", "rb-tm -f 0", "line 3", ""),
+        ("0\n1\n2,3\n", "rb-tm -f 0", "in.csv:3", "same length"),
         (five, "mda -f 0 --quorum 2", "outside `3` to `5`", "from `3` to `5`"),
         (five, "rb-tm -f 1 --quorum 4", "waits for n − f witnesses", "leave"),
         (five, "mda -f 0 --midpoint", "has no midpoint", "rb-tm"),
