@@ -4,6 +4,7 @@
 //!
 //! Start reading at `folder.rs`, the format, then the page.
 pub mod compare;
+mod contraction;
 mod csv;
 mod figure;
 pub mod folder;
@@ -18,6 +19,7 @@ pub mod table;
 mod text;
 
 pub use compare::{Comparison, compare};
+pub use contraction::{Contraction, Drawn};
 pub use folder::{
     Environment, FORMAT, FolderError, Line, NodeSummary, Score, Status, Summary, Traffic,
 };

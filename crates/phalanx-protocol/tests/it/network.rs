@@ -1,7 +1,7 @@
 //! A tiny network of machines under a seeded, adversarial scheduler.
 use phalanx_protocol::{
-    Broadcast, Direct, Exchange, Gather, Input, Machine, Message, NodeId, Output, Rejection,
-    ReliableBroadcast, Share, Time, To, Turn, Vector,
+    AveragingAgreement, Broadcast, Direct, Exchange, Gather, Input, Machine, Message, NodeId,
+    Output, Rejection, ReliableBroadcast, Share, Time, To, Turn, Vector,
 };
 use phalanx_robust::{Rng, StateReader, StateWriter};
 
@@ -37,7 +37,7 @@ macro_rules! subject {
 }
 
 subject!(Broadcast: [] ReliableBroadcast);
-subject!(Exchange: [] Direct, [B: Broadcast + Clone] Gather<B>);
+subject!(Exchange: [] Direct, [B: Broadcast + Clone] Gather<B>, [E: Exchange + Clone] AveragingAgreement<E>);
 
 /// What is on its way: a message, or a command that its node has not given yet.
 pub struct Flying<M: Machine> {

@@ -1,4 +1,4 @@
-//! Curves over rounds, one line per arm, labelled at their ends.
+//! Curves over rounds or passes, one line per arm, labelled at their ends.
 use super::axis::Scale;
 use crate::number::{Unit, plain};
 use crate::spread::{CurvePoint, Spread};
@@ -38,6 +38,8 @@ pub(crate) struct Series {
 pub(crate) struct Chart {
     pub(crate) title: String,
     pub(crate) unit: Unit,
+    /// what the horizontal axis counts
+    pub(crate) axis: &'static str,
     pub(crate) rounds: u32,
     pub(crate) series: Vec<Series>,
 }
@@ -104,7 +106,7 @@ impl Chart {
                 svg.text((at, BOTTOM + 20.0), "mid soft", &text);
             }
         }
-        svg.text(((LEFT + RIGHT) / 2.0, BOTTOM + 41.0), "mid soft", "round");
+        svg.text(((LEFT + RIGHT) / 2.0, BOTTOM + 41.0), "mid soft", self.axis);
     }
 
     fn draw_label(&self, svg: &mut Svg, label: &Label) {

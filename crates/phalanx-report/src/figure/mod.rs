@@ -1,6 +1,6 @@
 //! The figures of a run or an experiment: a drawing, how to read it, and the numbers behind it.
 mod axis;
-mod curves;
+pub(crate) mod curves;
 mod dots;
 mod heard;
 
@@ -223,7 +223,8 @@ fn chart(arms: &[Arm<'_>], title: String, (score, series): (&str, Vec<Series>)) 
     let runs = arms.iter().flat_map(|arm| &arm.runs);
     let rounds = runs.map(|run| run.summary.rounds).max().unwrap_or(0);
     let last = series.iter().filter_map(|series| Some(series.points.last()?.round)).max();
-    Chart { title, unit: Unit::of(score), rounds: rounds.max(last.unwrap_or(0)), series }
+    let rounds = rounds.max(last.unwrap_or(0));
+    Chart { title, unit: Unit::of(score), axis: "round", rounds, series }
 }
 
 fn series(arm: &Arm<'_>, points: Vec<CurvePoint>, style: usize) -> Series {

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may unwrap")]
 
 mod determinism;
+mod equivalence;
 mod learning;
 mod network;
 mod toy;

@@ -1,5 +1,6 @@
 //! The command line: its definition, and which command does what.
 pub mod aggregate;
+pub mod agree;
 pub mod attack;
 pub mod check;
 pub mod choice;
@@ -92,6 +93,8 @@ enum Command {
     Compare(compare::Compare),
     /// Condense the vectors of a file to one
     Aggregate(aggregate::Aggregate),
+    /// Let honest nodes agree on vectors near the mean of those of a file
+    Agree(agree::Agree),
     /// Forge the vectors that Byzantine nodes would send among those of a file
     Attack(attack::Attack),
     /// Show which data sets are here and how to get the rest
@@ -178,6 +181,7 @@ impl Command {
             Self::Report(report) => report.carry_out(printer),
             Self::Compare(compare) => compare.carry_out(printer),
             Self::Aggregate(aggregate) => aggregate.carry_out(printer),
+            Self::Agree(agree) => agree.carry_out(printer),
             Self::Attack(attack) => attack.carry_out(printer),
             Self::Data(data) => data.carry_out(printer),
             Self::Completions(completions) => completions.carry_out(printer),

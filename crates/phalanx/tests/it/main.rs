@@ -1,6 +1,7 @@
 //! The experiment files, the command and the run folder, as a person meets them.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 mod aggregate;
+mod agree;
 mod attack;
 mod bad_input;
 mod exchanges;

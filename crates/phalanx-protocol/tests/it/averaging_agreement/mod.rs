@@ -2,5 +2,6 @@
 mod bounds;
 mod driver;
 mod machine;
+mod network;
 mod passes;
 mod search;

@@ -38,6 +38,7 @@ struct Shares {
 struct Search<'a> {
     bounds: &'a AgreementBounds,
     rng: Rng,
+    tried: usize,
 }
 
 impl Search<'_> {
@@ -203,7 +204,8 @@ impl Search<'_> {
         let (rho, kappa) = (self.bounds.contraction(), self.bounds.error());
         let mut shares = Shares::default();
         let mut compare = |width: f64, spread: f64, error: f64| {
-            let text = || format!("{} of {width}, {error}: {plot:?}", spread);
+            let tried = self.tried;
+            let text = || format!("{spread} of {width}, {error}, try {tried}: {plot:?}");
             assert!(spread <= rho * width + allowance, "contraction: {}", text());
             assert!(error <= kappa * width + allowance, "error: {}", text());
             if width > 1e4 * allowance && rho > 0.0 {
@@ -273,6 +275,7 @@ impl Search<'_> {
                 if !self.is_admissible(&plot) {
                     continue;
                 }
+                self.tried += 1;
                 let shares = self.measure::<E>(&plot);
                 best.contraction = best.contraction.max(shares.contraction);
                 best.error = best.error.max(shares.error);
@@ -298,7 +301,7 @@ fn search<E: Driven>(bounds: &AgreementBounds, dims: Range<usize>, tries: usize)
     for dim in dims.clone() {
         let bounds = AgreementBounds::new(bounds.rule(), bounds.population(), dim).unwrap();
         let rng = Rng::stream(3, dim as u64, "adversary of agreement");
-        let shares = Search { bounds: &bounds, rng }.run::<E>(tries / dims.len());
+        let shares = Search { bounds: &bounds, rng, tried: 0 }.run::<E>(tries / dims.len());
         best.contraction = best.contraction.max(shares.contraction);
         best.error = best.error.max(shares.error);
     }
