@@ -1,7 +1,7 @@
 //! Every order of everything, n = 4 and f = 1: reliable broadcast and the witness round.
 use phalanx_protocol::{
-    Content, Delivered, DirectMessage, Enough, Form, Gather, GatherMessage, Message, NodeId, Part,
-    Pass, Phase, ReliableBroadcast, ReliableBroadcastMessage, Round, Turn,
+    Content, Delivered, DirectMessage, Enough, Form, Gather, GatherMessage, NodeId, Part, Pass,
+    Phase, ReliableBroadcast, ReliableBroadcastMessage, Round, Turn,
 };
 
 use crate::exhaustive::{Covered, Local, Violation, World};
@@ -109,7 +109,8 @@ fn witness_round(enough: Enough) -> Result<Covered, Violation> {
     let mut offers: Vec<_> =
         (0..3).map(|node| Flying::share(node, TURN, vector(usize::from(node)))).collect();
     for to in 0..3 {
-        let opening: GatherMessage<DirectMessage> = Message::opening(TURN, vector(100));
+        let opening = DirectMessage { turn: TURN, vector: vector(100) };
+        let opening = GatherMessage::Broadcast(opening);
         offers.push(Flying::message(LIAR, to, opening));
         for nodes in [&[0, 1, 2][..], &[0, 1, 3], &[0, 2, 3], &[1, 2, 3], &[0, 1, 2, 3]] {
             let report = GatherMessage::Report { turn: TURN, ids: ids(nodes) };

@@ -1,6 +1,6 @@
 //! Agreement over the real exchanges, under adversarial schedules, with members that lie.
+use phalanx_protocol::Part;
 use phalanx_protocol::reliable_broadcast::Form;
-use phalanx_protocol::reliable_broadcast_message::Part;
 use phalanx_protocol::{
     AgreementBounds, AgreementRule, AveragingAgreement, Collected, Direct, DirectMessage, Enough,
     Exchange, Gather, GatherConfig, GatherMessage, Input, NodeId, ReliableBroadcast,
