@@ -6,6 +6,7 @@
 //! Start reading at [`Simulation`], then `crew.rs`, which runs the nodes' work in parallel.
 pub mod adversary;
 pub mod checker;
+mod conduct;
 pub mod crew;
 pub mod network;
 pub mod puppet;

@@ -174,7 +174,7 @@ impl<E: Exchange> Simulation<E> {
             let honest = || seats.iter().map(|seat| seat.id).collect();
             let receivers: Vec<NodeId> = hub.map_or_else(honest, |hub| vec![hub.id]);
             let byzantine = settings.n - settings.byzantine..settings.n;
-            adversary.sit(byzantine.map(|index| NodeId(index as u16)), &receivers);
+            adversary.sit(byzantine, &receivers);
         }
         Self {
             settings,
