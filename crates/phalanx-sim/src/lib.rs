@@ -8,6 +8,7 @@ pub mod adversary;
 pub mod checker;
 mod conduct;
 pub mod crew;
+pub mod hardship;
 pub mod network;
 pub mod puppet;
 mod puppetry;
@@ -16,6 +17,7 @@ pub mod simulation;
 
 pub use adversary::{Adversary, Reach};
 pub use checker::{Checked, Checker, NoHonestRejection, RoundsInOrder, Violation};
+pub use hardship::{Crash, Hardship, Order, Partition};
 pub use network::{Network, Traffic};
 pub use puppet::{Pull, Puppet, Speaker};
 pub use simulation::{Node, Outcome, Progress, Settings, Simulation, SimulationError};

@@ -41,7 +41,7 @@ impl<E: Exchange> Simulation<E> {
                 forged.map_err(|source| SimulationError::Attack { turn, source })?;
             self.show(turn, &nodes, &forgery);
             for Held { to, from, delay, message } in self.held.remove(&turn).unwrap_or_default() {
-                self.schedule(self.now.after(delay), Pending::Deliver { to, from, message });
+                self.carry((from, to), delay, message);
             }
         }
         Ok(())
