@@ -14,6 +14,7 @@ pub mod puppet;
 mod puppetry;
 mod resume;
 pub mod simulation;
+pub mod watch;
 
 pub use adversary::{Adversary, Reach};
 pub use checker::{Checked, Checker, NoHonestRejection, RoundsInOrder, Violation};
@@ -21,3 +22,4 @@ pub use hardship::{Crash, Hardship, Order, Partition};
 pub use network::{Network, Traffic};
 pub use puppet::{Pull, Puppet, Speaker};
 pub use simulation::{Node, Outcome, Progress, Settings, Simulation, SimulationError};
+pub use watch::{Level, Log, Sight, Watched};
