@@ -9,6 +9,9 @@ use crate::watch::Sight;
 
 type Family = BTreeMap<NodeId, Vector>;
 
+/// One row per node.
+type Rows = Vec<Vec<f64>>;
+
 /// ρ and κ of each pass, `2^−N` and C of the whole, up to rounding.
 #[derive(Debug, Clone)]
 pub struct Contraction {
@@ -32,11 +35,11 @@ impl Contraction {
     /// One pass: what was shared, and what came of it.
     fn check_pass(&mut self, turn: Turn, before: &Family, after: &Family) -> Result<(), String> {
         let (rho, kappa) = (self.bounds.contraction(), self.bounds.error());
-        let slices: Vec<(Vec<Vec<f64>>, Vec<Vec<f64>>)> = match self.bounds.width() {
+        let slices: Vec<(Rows, Rows)> = match self.bounds.width() {
             Width::Euclidean => vec![(rows(before), rows(after))],
             Width::Coordinate => {
                 let dim = before.values().next().map_or(0, |vector| vector.len());
-                let column = |rows: Vec<Vec<f64>>, i: usize| -> Vec<Vec<f64>> {
+                let column = |rows: Rows, i: usize| -> Rows {
                     rows.into_iter().map(|row| vec![row[i]]).collect()
                 };
                 (0..dim).map(|i| (column(rows(before), i), column(rows(after), i))).collect()
@@ -124,7 +127,7 @@ impl Checker for Contraction {
     }
 }
 
-fn rows(family: &Family) -> Vec<Vec<f64>> {
+fn rows(family: &Family) -> Rows {
     family.values().map(|row| row.iter().map(|x| f64::from(*x)).collect()).collect()
 }
 

@@ -2,6 +2,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 use rayon::prelude::*;
 use serde_json::json;
 
@@ -49,10 +50,11 @@ pub struct Soak {
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     from: u64,
     /// Only worlds with this exchange
-    #[arg(long, value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(EXCHANGES))]
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(EXCHANGES))]
     exchange: Option<String>,
     /// Break something on purpose, to see that a checker objects
-    #[arg(long, value_name = "NAME", default_value = "none", value_parser = clap::builder::PossibleValuesParser::new(FAULTS))]
+    #[arg(long, value_name = "NAME", default_value = "none")]
+    #[arg(value_parser = PossibleValuesParser::new(FAULTS))]
     fault: String,
     /// Run this one seed and show what happens
     #[arg(long, value_name = "SEED", conflicts_with_all = ["seeds", "minutes", "from"])]
