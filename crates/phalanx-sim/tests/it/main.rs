@@ -4,4 +4,5 @@
 mod determinism;
 mod learning;
 mod network;
+mod puppets;
 mod toy;
