@@ -7,12 +7,16 @@
 //! [`Line`] and [`Defence`] explain how an attack searches against the honest nodes' rule.
 pub mod attack;
 pub mod defence;
+pub mod forger;
 pub mod line;
+pub mod misbehaviour;
 mod moments;
 pub mod quantile;
 pub mod search;
 
 pub use attack::{ATTACKS, Attack, AttackError, AttackRule, AttackSetup, Forgery, Needs, View};
 pub use defence::{Defence, Displacement, Response};
+pub use forger::{Forger, KINDS, Kind, Twist};
 pub use line::Line;
+pub use misbehaviour::{Fate, Letter, MISBEHAVIOURS, Misbehaviour, MisbehaviourRule};
 pub use search::Search;

@@ -1,12 +1,14 @@
 //! The adversary: one omniscient mind that waits for the honest vectors of a turn, then forges.
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 
-use phalanx_attack::{Attack, AttackError, Forgery, Needs, View};
+use phalanx_attack::{Attack, AttackError, Forger, Forgery, Misbehaviour, Needs, View};
 use phalanx_learn::{Cargo, Spied, Spy};
 use phalanx_protocol::{Message, NodeId, Turn, Vector};
 use phalanx_robust::{Rng, StateError, StateReader, StateWriter, Vectors};
 
+use crate::conduct::Conduct;
 use crate::puppet::{BuildPuppet, Puppet, PuppetSeat};
 use crate::resume::load_node;
 
@@ -40,6 +42,7 @@ pub struct Adversary<M> {
     last: BTreeMap<NodeId, Turn>,
     build: BuildPuppet<M>,
     pub(crate) seats: Vec<PuppetSeat<M>>,
+    pub(crate) conduct: Option<Conduct<M>>,
 }
 
 impl<M: Message> Adversary<M> {
@@ -55,11 +58,28 @@ impl<M: Message> Adversary<M> {
         let rng = Rng::stream(seed, u64::MAX, "adversary");
         let build: BuildPuppet<M> = Arc::new(move |id| Box::new(puppet(id)));
         let (heard, last, seats) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
-        Self { attack, reach, rng, heard, last, build, seats }
+        Self { attack, reach, rng, heard, last, build, seats, conduct: None }
+    }
+
+    /// Lets its nodes misbehave, in the order given; honest nodes believe in at most `f` of them.
+    #[must_use]
+    pub fn misbehaving(
+        mut self,
+        misbehaviours: Vec<Box<dyn Misbehaviour>>,
+        f: usize,
+        seed: u64,
+    ) -> Self
+    where
+        M: Forger,
+    {
+        self.conduct = Some(Conduct::new(misbehaviours, f, seed));
+        self
     }
 
     /// Takes its seats, which may speak to these honest nodes.
-    pub(crate) fn sit(&mut self, seats: impl Iterator<Item = NodeId>, receivers: &[NodeId]) {
+    pub(crate) fn sit(&mut self, seats: Range<usize>, receivers: &[NodeId]) {
+        self.conduct.iter_mut().for_each(|conduct| conduct.sit(seats.len(), seats.end));
+        let seats = seats.map(|index| NodeId(index as u16));
         self.seats = seats.map(|id| PuppetSeat::new(id, receivers, self.build.clone())).collect();
     }
 
@@ -115,7 +135,11 @@ impl<M: Message> Adversary<M> {
             flipped: flipped.as_deref().map(vectors),
             models: models.as_deref().map(vectors),
         };
-        Ok((nodes, self.attack.forge(&view, &mut self.rng)?))
+        let mut forgery = self.attack.forge(&view, &mut self.rng)?;
+        if let Some(conduct) = &mut self.conduct {
+            conduct.bend(&mut forgery, honest.len());
+        }
+        Ok((nodes, forgery))
     }
 
     pub(crate) fn save(&self, out: &mut StateWriter) {
@@ -136,6 +160,7 @@ impl<M: Message> Adversary<M> {
             turn.save(out);
         }
         self.seats.iter().for_each(|seat| seat.save(out));
+        self.conduct.iter().for_each(|conduct| conduct.save(out));
     }
 
     pub(crate) fn load(&mut self, input: &mut StateReader<'_>) -> Result<(), StateError> {
@@ -152,7 +177,8 @@ impl<M: Message> Adversary<M> {
         for _ in 0..input.usize()? {
             self.last.insert(load_node(input)?, Turn::load(input)?);
         }
-        self.seats.iter_mut().try_for_each(|seat| seat.load(input))
+        self.seats.iter_mut().try_for_each(|seat| seat.load(input))?;
+        self.conduct.iter_mut().try_for_each(|conduct| conduct.load(input))
     }
 }
 

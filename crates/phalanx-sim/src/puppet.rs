@@ -120,6 +120,8 @@ pub(crate) struct PuppetSeat<M> {
     build: BuildPuppet<M>,
     masks: Vec<Box<dyn Puppet<M>>>,
     faces: BTreeMap<NodeId, Face>,
+    /// it was seen to be down, and has not come back since
+    pub(crate) is_down: bool,
 }
 
 impl<M: Message> PuppetSeat<M> {
@@ -127,7 +129,7 @@ impl<M: Message> PuppetSeat<M> {
     pub(crate) fn new(id: NodeId, receivers: &[NodeId], build: BuildPuppet<M>) -> Self {
         let face = Face { mask: 0, is_shown: true };
         let faces = receivers.iter().map(|receiver| (*receiver, face)).collect();
-        Self { id, masks: vec![build(id)], build, faces }
+        Self { id, masks: vec![build(id)], build, faces, is_down: false }
     }
 
     pub(crate) fn is_listening(&self) -> bool {
@@ -210,6 +212,13 @@ impl<M: Message> PuppetSeat<M> {
         }
     }
 
+    /// Forgets everything: each machine starts as it once did.
+    pub(crate) fn forget(&mut self) {
+        self.masks = vec![(self.build)(self.id)];
+        self.faces.values_mut().for_each(|face| face.mask = 0);
+        self.is_down = false;
+    }
+
     /// Whether what a mask says reaches this honest receiver.
     pub(crate) fn is_heard_by(&self, receiver: NodeId, mask: u16, message: &M) -> bool {
         self.faces
@@ -220,6 +229,7 @@ impl<M: Message> PuppetSeat<M> {
     pub(crate) fn save(&self, out: &mut StateWriter) {
         out.u64(self.masks.len() as u64);
         self.masks.iter().for_each(|mask| mask.save(out));
+        out.flag(self.is_down);
         out.u64(self.faces.len() as u64);
         for (receiver, face) in &self.faces {
             out.u64(u64::from(receiver.0));
@@ -238,6 +248,7 @@ impl<M: Message> PuppetSeat<M> {
         if self.masks.is_empty() {
             return Err(StateError::Mismatch { what: "a Byzantine node without a machine" });
         }
+        self.is_down = input.flag()?;
         self.faces.clear();
         for _ in 0..input.usize()? {
             let receiver = load_node(input)?;

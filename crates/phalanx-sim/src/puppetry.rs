@@ -6,7 +6,8 @@ use phalanx_learn::Cargo;
 use phalanx_protocol::{Exchange, Message, NodeId, Turn};
 
 use crate::adversary::{Reach, Said};
-use crate::puppet::{Wish, Wishes};
+use crate::conduct::Conduct;
+use crate::puppet::{PuppetSeat, Wish, Wishes};
 use crate::simulation::{Held, Pending, Seat, Simulation, SimulationError};
 
 impl<E: Exchange> Simulation<E> {
@@ -40,7 +41,7 @@ impl<E: Exchange> Simulation<E> {
                 forged.map_err(|source| SimulationError::Attack { turn, source })?;
             self.show(turn, &nodes, &forgery);
             for Held { to, from, delay, message } in self.held.remove(&turn).unwrap_or_default() {
-                self.schedule(self.now.after(delay), Pending::Deliver { to, from, message });
+                self.carry((from, to), delay, message);
             }
         }
         Ok(())
@@ -50,13 +51,13 @@ impl<E: Exchange> Simulation<E> {
     fn show(&mut self, turn: Turn, nodes: &[NodeId], forgery: &Forgery) {
         let hub = self.seats.iter().find(|seat| !seat.is_speaker).map(|seat| seat.id);
         let receivers = hub.map_or_else(|| nodes.to_vec(), |hub| vec![hub]);
+        let now = self.now;
         for byzantine in 0..self.settings.byzantine {
             let row = &forgery.shown[byzantine * nodes.len()..];
             let shown: Vec<(NodeId, Option<u16>)> =
                 receivers.iter().copied().zip(row.iter().copied()).collect();
-            let Some(adversary) = &mut self.adversary else { return };
-            let seat = &mut adversary.seats[byzantine];
-            let wishes = seat.show(self.now, turn, &shown, &forgery.vectors);
+            let Some(seat) = self.present_seat(byzantine) else { continue };
+            let wishes = seat.show(now, turn, &shown, &forgery.vectors);
             self.fulfil(byzantine, wishes);
         }
     }
@@ -69,22 +70,42 @@ impl<E: Exchange> Simulation<E> {
         message: &E::Message,
         mask: Option<u16>,
     ) {
-        let byzantine = to.index().checked_sub(self.settings.n - self.settings.byzantine);
-        let (Some(adversary), Some(byzantine)) = (&mut self.adversary, byzantine) else { return };
-        let wishes = adversary.seats[byzantine].receive(self.now, from, message, mask);
+        let Some(byzantine) = to.index().checked_sub(self.settings.n - self.settings.byzantine)
+        else {
+            return;
+        };
+        let now = self.now;
+        let Some(seat) = self.present_seat(byzantine) else { return };
+        let wishes = seat.receive(now, from, message, mask);
         self.fulfil(byzantine, wishes);
     }
 
     pub(crate) fn wake_mask(&mut self, byzantine: usize, mask: u16) {
-        let Some(adversary) = &mut self.adversary else { return };
-        let wishes = adversary.seats[byzantine].wake(self.now, mask);
+        let now = self.now;
+        let Some(seat) = self.present_seat(byzantine) else { return };
+        let wishes = seat.wake(now, mask);
         self.fulfil(byzantine, wishes);
+    }
+
+    /// A Byzantine seat, unless it is down now. Who was down comes back without its memory.
+    fn present_seat(&mut self, byzantine: usize) -> Option<&mut PuppetSeat<E::Message>> {
+        let adversary = self.adversary.as_mut()?;
+        let seat = adversary.seats.get_mut(byzantine)?;
+        let is_down = |conduct: &Conduct<_>| conduct.is_down(seat.id, self.now);
+        if adversary.conduct.as_ref().is_some_and(is_down) {
+            seat.is_down = true;
+            return None;
+        }
+        if seat.is_down {
+            seat.forget();
+        }
+        Some(seat)
     }
 
     /// Carries out what the masks of a Byzantine node want, receiver by receiver.
     fn fulfil(&mut self, byzantine: usize, wishes: Wishes<E::Message>) {
         let Some(adversary) = &self.adversary else { return };
-        let (from, reach) = (adversary.seats[byzantine].id, adversary.reach);
+        let from = adversary.seats[byzantine].id;
         let mut letters = Vec::new();
         for (mask, wish) in wishes {
             match wish {
@@ -106,9 +127,22 @@ impl<E: Exchange> Simulation<E> {
                 }
                 continue;
             }
-            if !adversary.seats[byzantine].is_heard_by(to, mask, &message) {
-                continue;
+            let is_indiscreet = adversary.conduct.as_ref().is_some_and(Conduct::is_indiscreet);
+            if is_indiscreet || adversary.seats[byzantine].is_heard_by(to, mask, &message) {
+                self.post(byzantine, (from, to), message);
             }
+        }
+    }
+
+    /// Sends a message of a Byzantine node, or what its misbehaviours make of it.
+    fn post(&mut self, byzantine: usize, route: (NodeId, NodeId), message: E::Message) {
+        let Some(adversary) = &mut self.adversary else { return };
+        let reach = adversary.reach;
+        let letters = match &mut adversary.conduct {
+            None => vec![(0, message)],
+            Some(conduct) => conduct.treat(self.now, byzantine, route, message),
+        };
+        for (later, message) in letters {
             let delay = match reach {
                 Reach::All => 0,
                 Reach::Sampled => {
@@ -117,7 +151,9 @@ impl<E: Exchange> Simulation<E> {
                 }
             };
             self.traffic.byzantine_messages += 1;
-            self.schedule(self.now.after(delay), Pending::Deliver { to, from, message });
+            let (from, to) = route;
+            let at = self.now.after(delay).after(later);
+            self.schedule(at, Pending::Deliver { to, from, message });
         }
     }
 }

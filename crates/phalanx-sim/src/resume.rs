@@ -146,6 +146,10 @@ fn save_pending<E: Exchange>(pending: &Pending<E::Message>, out: &mut StateWrite
             out.u64(*seat as u64);
             out.u64(u64::from(*mask));
         }
+        Pending::Restart { node } => {
+            out.u64(5);
+            out.u64(*node as u64);
+        }
     }
 }
 
@@ -170,6 +174,7 @@ fn load_pending<E: Exchange>(
             Pending::Whisper { to, from, mask, message: E::Message::read(input)? }
         }
         4 => Pending::WakeMask { seat: index(input, byzantine)?, mask: input.u64()? as u16 },
+        5 => Pending::Restart { node: index(input, seats)? },
         _ => return Err(StateError::Mismatch { what: "the kind of an event" }),
     })
 }

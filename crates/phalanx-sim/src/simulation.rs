@@ -10,6 +10,7 @@ use phalanx_robust::Rng;
 
 use crate::adversary::Adversary;
 use crate::crew::Crew;
+use crate::hardship::Ordeal;
 use crate::network::{Network, Traffic};
 
 /// One honest node.
@@ -96,6 +97,9 @@ pub(crate) enum Pending<Message> {
         seat: usize,
         mask: u16,
     },
+    Restart {
+        node: usize,
+    },
 }
 
 /// An honest message that the adversary holds back.
@@ -133,6 +137,7 @@ pub struct Simulation<E: Exchange> {
     pub(crate) queue: BTreeMap<(Time, u64), Pending<E::Message>>,
     pub(crate) held: BTreeMap<Turn, Vec<Held<E::Message>>>,
     pub(crate) traffic: Traffic,
+    pub(crate) ordeal: Option<Ordeal<E::Message>>,
 }
 
 impl<E: Exchange> Simulation<E> {
@@ -174,7 +179,7 @@ impl<E: Exchange> Simulation<E> {
             let honest = || seats.iter().map(|seat| seat.id).collect();
             let receivers: Vec<NodeId> = hub.map_or_else(honest, |hub| vec![hub.id]);
             let byzantine = settings.n - settings.byzantine..settings.n;
-            adversary.sit(byzantine.map(|index| NodeId(index as u16)), &receivers);
+            adversary.sit(byzantine, &receivers);
         }
         Self {
             settings,
@@ -187,6 +192,7 @@ impl<E: Exchange> Simulation<E> {
             queue: BTreeMap::new(),
             held: BTreeMap::new(),
             traffic: Traffic::default(),
+            ordeal: None,
         }
     }
 
@@ -235,8 +241,18 @@ impl<E: Exchange> Simulation<E> {
         pending: Pending<E::Message>,
         sink: &mut dyn Sink,
     ) -> Result<(), SimulationError> {
+        if let Pending::Done { node } | Pending::Wake { node } = pending
+            && let Some(until) = self.is_down(node)
+        {
+            self.schedule(until, pending);
+            return Ok(());
+        }
         let mut effects = Vec::new();
         let (node, input) = match pending {
+            Pending::Restart { node } => {
+                self.restart(node);
+                return Ok(());
+            }
             Pending::Deliver { to, from, message } if self.is_byzantine(to) => {
                 self.pull(to, from, &message, None);
                 return Ok(());
@@ -259,10 +275,17 @@ impl<E: Exchange> Simulation<E> {
                 if self.seats[node].is_failed {
                     return Ok(());
                 }
+                if let Some(until) = self.is_down(node) {
+                    self.schedule(until, Pending::Deliver { to, from, message });
+                    return Ok(());
+                }
                 (node, Input::Message { from, message })
             }
         };
+        let again = self.ordeal.is_some().then(|| input.clone());
         self.seats[node].participant.handle(self.now, input, &mut effects);
+        let is_record = |effect: &Effect<_>| matches!(effect, Effect::Record(_));
+        self.store(node, !effects.iter().all(is_record), again.as_ref());
         self.apply(node, effects, sink)?;
         self.forge_what_is_complete()
     }
@@ -284,6 +307,7 @@ impl<E: Exchange> Simulation<E> {
                     seat.rounds_done = turn.round.0 + 1;
                 }
                 seat.participant.done(self.now, done, &mut effects);
+                self.store(node, true, None);
             }
             Err(error) => {
                 seat.is_failed = true;
@@ -304,7 +328,9 @@ impl<E: Exchange> Simulation<E> {
         for effect in effects {
             match effect {
                 Effect::Send { to, message } => self.send(node, to, &message),
-                Effect::Wait { until } => self.schedule(until, Pending::Wake { node }),
+                Effect::Wait { until } => {
+                    self.schedule(self.alarm(node, until), Pending::Wake { node });
+                }
                 Effect::Work(job) => self.work(node, job, sink)?,
                 Effect::Record(event) => self.record(node, &event, sink),
             }
@@ -369,7 +395,7 @@ impl<E: Exchange> Simulation<E> {
                 let held = self.held.entry(message.turn()).or_default();
                 held.push(Held { to, from, delay, message });
             } else {
-                self.schedule(self.now.after(delay), Pending::Deliver { to, from, message });
+                self.carry((from, to), delay, message);
             }
         }
     }
@@ -397,7 +423,7 @@ impl<E: Exchange> Simulation<E> {
     }
 
     /// Honest peers sit at their index; a hub, whose index is n, sits last.
-    fn seat_of(&self, node: NodeId) -> usize {
+    pub(crate) fn seat_of(&self, node: NodeId) -> usize {
         node.index().min(self.seats.len() - 1)
     }
 

@@ -11,4 +11,5 @@ pub mod matrix_file;
 pub mod printer;
 pub mod problem;
 pub mod run;
+pub mod soak;
 pub mod suggest;

@@ -5,4 +5,5 @@ mod determinism;
 mod equivalence;
 mod learning;
 mod network;
+mod puppets;
 mod toy;

@@ -1,17 +1,17 @@
 //! A quadratic task and a builder of small populations.
 use std::collections::BTreeMap;
 
-use phalanx_attack::{ATTACKS, AttackSetup, Defence};
+use phalanx_attack::{ATTACKS, AttackSetup, Defence, Forger, Misbehaviour};
 use phalanx_learn::task::Batch;
 use phalanx_learn::{ALGORITHMS, Event, Plan, Role, Scores, Setup, Sink, Task, TaskError, Worker};
 use phalanx_protocol::direct::TURNS_AHEAD_MAX;
-use phalanx_protocol::{Direct, DirectConfig, DirectMessage, NodeId, Seat, Time};
+use phalanx_protocol::{Direct, DirectConfig, Exchange, NodeId, Seat, Time};
 use phalanx_robust::registry::find;
 use phalanx_robust::{
     AggregateError, Aggregator, Args, Population, RULES, Rng, StateError, StateReader, StateWriter,
     Value, Vectors,
 };
-use phalanx_sim::{Adversary, Network, Node, Reach, Settings, Simulation, Speaker};
+use phalanx_sim::{Adversary, Network, Node, Puppet, Reach, Settings, Simulation, Speaker};
 
 /// Loss ½‖θ − c‖² with noisy gradients; "flipped labels" mirror the centre.
 pub struct Quadratic {
@@ -156,6 +156,16 @@ impl World {
     }
 
     pub fn build(&self) -> Simulation<Direct> {
+        self.build_over(Direct::new, |_| Speaker, Vec::new())
+    }
+
+    /// The same population over another exchange, with Byzantine nodes that misbehave.
+    pub fn build_over<E: Exchange<Message: Forger>, P: Puppet<E::Message> + 'static>(
+        &self,
+        exchange: impl Fn(NodeId, DirectConfig) -> E,
+        puppet: impl Fn(NodeId) -> P + Send + Sync + 'static,
+        misbehaviours: Vec<Box<dyn Misbehaviour>>,
+    ) -> Simulation<E> {
         let entry = find(ALGORITHMS, self.algorithm.0).unwrap();
         let given = self.algorithm.1.iter().map(|(k, v)| (k.to_string(), v.clone())).collect();
         let args = Args::check(entry.name, entry.params, &given).unwrap();
@@ -191,7 +201,7 @@ impl World {
             let evaluate_every = if role == Role::Leaf { 0 } else { self.plan.evaluate_every };
             Node {
                 id,
-                exchange: Direct::new(id, config),
+                exchange: exchange(id, config),
                 worker: Worker::new(id, Box::new(task), algorithm),
                 plan: Plan { evaluate_every, ..self.plan },
                 is_speaker: role != Role::Hub,
@@ -203,10 +213,14 @@ impl World {
             network: self.network,
             seed: self.seed,
         };
-        Simulation::new(settings, nodes.collect(), self.adversary())
+        Simulation::new(settings, nodes.collect(), self.adversary(puppet, misbehaviours))
     }
 
-    fn adversary(&self) -> Option<Adversary<DirectMessage>> {
+    fn adversary<M: Forger, P: Puppet<M> + 'static>(
+        &self,
+        puppet: impl Fn(NodeId) -> P + Send + Sync + 'static,
+        misbehaviours: Vec<Box<dyn Misbehaviour>>,
+    ) -> Option<Adversary<M>> {
         if self.byzantine == 0 {
             return None;
         }
@@ -220,7 +234,11 @@ impl World {
             byzantine: self.byzantine,
             defence: Defence { rule, is_self_centred },
         });
-        Some(Adversary::new(attack.unwrap(), self.reach, self.seed, |_| Speaker))
+        let adversary = Adversary::new(attack.unwrap(), self.reach, self.seed, puppet);
+        Some(match misbehaviours.is_empty() {
+            true => adversary,
+            false => adversary.misbehaving(misbehaviours, self.f, self.seed),
+        })
     }
 }
 

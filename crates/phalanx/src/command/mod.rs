@@ -13,6 +13,7 @@ pub mod explanation;
 pub mod list;
 pub mod report;
 pub mod run;
+pub mod soak;
 pub mod verdict;
 
 use std::ffi::OsString;
@@ -97,6 +98,8 @@ enum Command {
     Agree(agree::Agree),
     /// Forge the vectors that Byzantine nodes would send among those of a file
     Attack(attack::Attack),
+    /// Try to break the protocols, one small world per seed
+    Soak(soak::Soak),
     /// Show which data sets are here and how to get the rest
     Data(data::Data),
     /// Write the completion script of a shell
@@ -183,6 +186,7 @@ impl Command {
             Self::Aggregate(aggregate) => aggregate.carry_out(printer),
             Self::Agree(agree) => agree.carry_out(printer),
             Self::Attack(attack) => attack.carry_out(printer),
+            Self::Soak(soak) => soak.carry_out(printer),
             Self::Data(data) => data.carry_out(printer),
             Self::Completions(completions) => completions.carry_out(printer),
         }

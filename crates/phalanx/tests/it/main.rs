@@ -11,3 +11,4 @@ mod help;
 mod matrix_files;
 mod overrides;
 mod program;
+mod soak;
