@@ -18,6 +18,7 @@ mod comparative_gradient_elimination;
 mod coordinate_wise;
 mod coordinate_wise_median;
 mod dnc;
+mod filter_l2;
 mod fltrust;
 mod fools_gold;
 mod geometric_median;
@@ -35,11 +36,14 @@ mod phocas;
 mod pseudo_krum;
 mod self_centered_clipping;
 mod sign_guard;
+mod smallest_maximum_eigenvalue_averaging;
+mod spectral_search;
 mod subset_search;
 mod trimmed_mean;
 mod trimmed_midpoint;
 mod trimmed_sum;
 mod vertex_cover;
+mod weighted_spread;
 
 /// Every rule that an experiment file can name.
 pub const RULES: &[Entry<Rule>] = &[
@@ -53,6 +57,7 @@ pub const RULES: &[Entry<Rule>] = &[
     comparative_gradient_elimination::ENTRY,
     coordinate_wise_median::ENTRY,
     dnc::ENTRY,
+    filter_l2::ENTRY,
     fltrust::ENTRY,
     fools_gold::ENTRY,
     geometric_median::ENTRY,
@@ -69,6 +74,7 @@ pub const RULES: &[Entry<Rule>] = &[
     pseudo_krum::ENTRY,
     self_centered_clipping::ENTRY,
     sign_guard::ENTRY,
+    smallest_maximum_eigenvalue_averaging::ENTRY,
     trimmed_mean::ENTRY,
     trimmed_midpoint::ENTRY,
     trimmed_sum::ENTRY,

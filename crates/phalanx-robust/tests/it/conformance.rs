@@ -35,6 +35,9 @@ const EXCEPTIONS: &[(&str, Promise, &str)] = &[
     ("comparative-gradient-elimination", Promise::Near, "short vectors pass, far or not"),
     ("comparative-gradient-elimination", Promise::Translation, "norms are from the origin"),
     ("dnc", Promise::Near, "a sample sees one direction, and rows may lie far along others"),
+    ("filter-l2", Promise::Near, "a variance below the bound is left alone"),
+    ("filter-l2", Promise::Permutation, "near equal largest variances are told by rounding"),
+    ("filter-l2", Promise::Scale, "the bound on the variance is fixed"),
     ("fltrust", Promise::Near, "trusts every vector within a right angle of the own one"),
     ("fltrust", Promise::Translation, "compares directions seen from the origin"),
     ("fools-gold", Promise::Near, "a single vector unlike all others has full weight"),
@@ -62,6 +65,11 @@ const RARE: &[(&str, Promise, &str)] = &[
     ("caf", Promise::Permutation, "near equals beside far larger values are told by rounding"),
     ("krum", Promise::Permutation, "two mutual nearest rows tie; the lower index wins"),
     ("minimum-variance-averaging", Promise::Permutation, "equal variances: least indices win"),
+    (
+        "smallest-maximum-eigenvalue-averaging",
+        Promise::Permutation,
+        "equal eigenvalues: least indices win",
+    ),
     ("medoid", Promise::Permutation, "two rows alone tie; the lower index wins"),
 ];
 
@@ -72,8 +80,10 @@ const MEAN_WITHOUT_FAULTS: &[&str] = &[
     "clipped-gossip",
     "clipped-sum",
     "dnc",
+    "filter-l2",
     "iterative-outlier-scissor",
     "minimum-variance-averaging",
+    "smallest-maximum-eigenvalue-averaging",
     "trimmed-sum",
     "trimmed-mean",
     "meamed",
