@@ -207,6 +207,10 @@ impl GeometricRule for Chain {
 
 impl Aggregator for Chain {
     fn aggregate(&mut self, vectors: Vectors<'_>, out: &mut [f32]) -> Result<(), AggregateError> {
+        // No edge leads to a mixture.
+        if vectors.weights().is_some() && !self.mixings.is_empty() {
+            return Err(AggregateError::EdgeWeights);
+        }
         match self.is_geometric {
             true => self.aggregate_weights(vectors, out),
             false => self.aggregate_rows(vectors, out),
@@ -218,6 +222,10 @@ impl Aggregator for Chain {
             return self.rule.geometric();
         }
         if self.is_geometric { Some(self) } else { None }
+    }
+
+    fn uses_edge_weights(&self) -> bool {
+        self.mixings.is_empty() && self.rule.uses_edge_weights()
     }
 
     fn save(&self, out: &mut StateWriter) {

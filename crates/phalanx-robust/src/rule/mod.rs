@@ -117,6 +117,9 @@ pub enum AggregateError {
         /// tolerated Byzantine vectors
         tolerated: usize,
     },
+    /// Edge weights were given to a rule that would ignore them.
+    #[error("edge weights were given, and the rule takes none")]
+    EdgeWeights,
     /// The rule remembers a result of another length.
     #[error("rule `{rule}` remembers a vector of length `{expected}`, but `{found}` was given")]
     Remembered {
@@ -174,6 +177,11 @@ pub trait Aggregator: Send {
     /// The rule as distances in, weights out, when it is of that kind.
     fn geometric(&mut self) -> Option<&mut dyn GeometricRule> {
         None
+    }
+
+    /// Whether edge weights of the vectors count; any other rule refuses them.
+    fn uses_edge_weights(&self) -> bool {
+        false
     }
 
     /// What is made of each coordinate of `count` vectors, when the rule looks at one coordinate
@@ -263,7 +271,15 @@ pub struct Rule {
     pub build: BuildRule,
 }
 
+/// What every rule checks first that takes no edge weights.
 pub(crate) fn check_output(vectors: Vectors<'_>, out: &[f32]) -> Result<(), AggregateError> {
+    if vectors.weights().is_some() {
+        return Err(AggregateError::EdgeWeights);
+    }
+    check_length(vectors, out)
+}
+
+pub(crate) fn check_length(vectors: Vectors<'_>, out: &[f32]) -> Result<(), AggregateError> {
     if out.len() == vectors.dim() {
         return Ok(());
     }
