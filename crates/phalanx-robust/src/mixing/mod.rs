@@ -46,6 +46,17 @@ impl Rows {
     pub fn rows_mut(&mut self) -> impl Iterator<Item = &mut [f32]> {
         self.values.chunks_exact_mut(self.dim.max(1))
     }
+    /// All rows, one after the other, writable.
+    pub(crate) fn values_mut(&mut self) -> &mut [f32] {
+        &mut self.values
+    }
+    /// Copies rows here, keeping the allocation.
+    pub fn copy_from(&mut self, vectors: Vectors<'_>) {
+        self.resize(vectors.count(), vectors.dim());
+        self.values.chunks_exact_mut(self.dim).zip(vectors.rows()).for_each(|(to, from)| {
+            to.copy_from_slice(from);
+        });
+    }
     /// All rows.
     pub fn rows(&self) -> impl Iterator<Item = &[f32]> {
         self.values.chunks_exact(self.dim.max(1))
@@ -57,6 +68,15 @@ pub trait Mixing: Send {
     /// # Errors
     /// [`AggregateError`]; inputs are never modified. The own row, where marked, keeps its index.
     fn mix(&mut self, vectors: Vectors<'_>, out: &mut Rows) -> Result<(), AggregateError>;
+
+    /// Mixes rows that the caller has no further use for where they lie, if the mixing is of that
+    /// kind: false, and nothing has happened, if it is not.
+    ///
+    /// # Errors
+    /// As [`Mixing::mix`], with the rows unchanged.
+    fn mix_in_place(&mut self, _rows: &mut Rows) -> Result<bool, AggregateError> {
+        Ok(false)
+    }
 
     /// Whether the own row is still a row of the output; where it is not, a rule centred at the
     /// own vector cannot follow.
@@ -141,6 +161,9 @@ impl Chain {
         for mixing in &mut self.mixings {
             if is_first {
                 mixing.mix(vectors, &mut to)?;
+            } else if mixing.mix_in_place(&mut from)? {
+                own = own.filter(|_| mixing.keeps_own());
+                continue;
             } else {
                 with_own(&from, own, |vectors| mixing.mix(vectors, &mut to))?;
             }
