@@ -5,7 +5,7 @@
 //! type pays three times: a simulator computes each distance once for all nodes, an attack
 //! searches along a line without touching the d coordinates again, and mixings compose exactly.
 use crate::kernel::{self, Precision};
-use crate::rule::{AggregateError, Aggregator, check_length, check_output};
+use crate::rule::{AggregateError, Aggregator, Effects, check_length, check_output};
 use crate::state::{StateError, StateReader, StateWriter};
 use crate::vectors::Vectors;
 
@@ -273,6 +273,11 @@ pub trait GeometricRule: Send {
         weights: &mut [f64],
     ) -> Result<(), AggregateError>;
 
+    /// By which factor each row was clipped in the last iteration of the last call.
+    fn factors(&self) -> Option<&[f64]> {
+        None
+    }
+
     /// Writes what the next call depends on; nothing for almost every rule.
     fn save(&self, _out: &mut StateWriter) {}
 
@@ -333,6 +338,10 @@ impl<R: GeometricRule> Aggregator for Geometric<R> {
 
     fn uses_edge_weights(&self) -> bool {
         self.rule.uses_edge_weights()
+    }
+
+    fn effects(&self) -> Option<Effects<'_>> {
+        Some(Effects { weights: &self.weights, factors: self.rule.factors() })
     }
 
     fn save(&self, out: &mut StateWriter) {

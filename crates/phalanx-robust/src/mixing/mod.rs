@@ -4,7 +4,7 @@ use crate::geometry::{GeometricRule, Geometry, Needs, Pairs};
 use crate::kernel;
 use crate::population::Population;
 use crate::registry::Entry;
-use crate::rule::{AggregateError, Aggregator, BuildError, check_output};
+use crate::rule::{AggregateError, Aggregator, BuildError, Effects, check_output};
 use crate::state::{StateError, StateReader, StateWriter};
 use crate::vectors::Vectors;
 
@@ -245,6 +245,10 @@ impl Aggregator for Chain {
             return self.rule.geometric();
         }
         if self.is_geometric { Some(self) } else { None }
+    }
+
+    fn effects(&self) -> Option<Effects<'_>> {
+        self.rule.effects().filter(|_| self.mixings.is_empty())
     }
 
     fn uses_edge_weights(&self) -> bool {

@@ -190,6 +190,11 @@ pub trait Aggregator: Send {
         None
     }
 
+    /// What became of each row in the last successful call, where the rule knows.
+    fn effects(&self) -> Option<Effects<'_>> {
+        None
+    }
+
     /// Writes what the next call depends on; nothing for almost every rule.
     fn save(&self, _out: &mut StateWriter) {}
 
@@ -198,6 +203,17 @@ pub trait Aggregator: Send {
     fn load(&mut self, _input: &mut StateReader<'_>) -> Result<(), StateError> {
         Ok(())
     }
+}
+
+/// What became of each row in one call.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Effects<'a> {
+    /// the result is `Σ w_i x_i`; where the weights do not sum to 1, the rest is on what the rule
+    /// remembers, or rows were rescaled
+    pub weights: &'a [f64],
+    /// how many times its length each row, or its difference from the centre, was left with, in
+    /// the last iteration, by a rule that clips
+    pub factors: Option<&'a [f64]>,
 }
 
 /// Builds a rule for `n` vectors of which `f` may be Byzantine.

@@ -60,6 +60,7 @@ struct SelfCenteredClipping {
     iterations: usize,
     gram: Gram,
     distances: Vec<f64>,
+    factors: Vec<f64>,
     sorted: Vec<f64>,
 }
 
@@ -81,6 +82,10 @@ impl GeometricRule for SelfCenteredClipping {
         Needs { pairs, has_norms: false }
     }
 
+    fn factors(&self) -> Option<&[f64]> {
+        Some(&self.factors)
+    }
+
     fn uses_edge_weights(&self) -> bool {
         self.is_original
     }
@@ -100,7 +105,8 @@ impl GeometricRule for SelfCenteredClipping {
         };
         if self.is_original {
             let distances = &self.distances;
-            step(geometry, own, |j| clipped(distances[j], tau * tau), weights);
+            let share = |j: usize| clipped(distances[j], tau * tau);
+            step(geometry, own, share, weights, &mut self.factors);
             return Ok(());
         }
         weights.fill(0.0);
@@ -114,6 +120,9 @@ impl GeometricRule for SelfCenteredClipping {
             }
             add_clipped(&self.distances, tau, weights);
         }
+        let factor = |squared: &f64| share(*squared, tau, 1);
+        self.factors.clear();
+        self.factors.extend(self.distances.iter().map(factor));
         Ok(())
     }
 }
