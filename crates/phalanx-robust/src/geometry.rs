@@ -5,7 +5,7 @@
 //! type pays three times: a simulator computes each distance once for all nodes, an attack
 //! searches along a line without touching the d coordinates again, and mixings compose exactly.
 use crate::kernel::{self, Precision};
-use crate::rule::{AggregateError, Aggregator};
+use crate::rule::{AggregateError, Aggregator, Effects, check_length, check_output};
 use crate::state::{StateError, StateReader, StateWriter};
 use crate::vectors::Vectors;
 
@@ -257,6 +257,11 @@ pub trait GeometricRule: Send {
     /// What must be computed before [`GeometricRule::weights`].
     fn needs(&self) -> Needs;
 
+    /// Whether [`Geometry::edge_weight`] counts.
+    fn uses_edge_weights(&self) -> bool {
+        false
+    }
+
     /// Writes one weight per row. A row that is not finite (every distance `+∞`) gets exactly 0.
     ///
     /// # Errors
@@ -267,6 +272,11 @@ pub trait GeometricRule: Send {
         own: Option<usize>,
         weights: &mut [f64],
     ) -> Result<(), AggregateError>;
+
+    /// By which factor each row was clipped in the last iteration of the last call.
+    fn factors(&self) -> Option<&[f64]> {
+        None
+    }
 
     /// Writes what the next call depends on; nothing for almost every rule.
     fn save(&self, _out: &mut StateWriter) {}
@@ -295,7 +305,10 @@ impl<R: GeometricRule> Geometric<R> {
 
 impl<R: GeometricRule> Aggregator for Geometric<R> {
     fn aggregate(&mut self, vectors: Vectors<'_>, out: &mut [f32]) -> Result<(), AggregateError> {
-        crate::rule::check_output(vectors, out)?;
+        match self.rule.uses_edge_weights() {
+            true => check_length(vectors, out)?,
+            false => check_output(vectors, out)?,
+        }
         let needs = self.rule.needs();
         self.geometry.compute(vectors, needs);
         self.weights.clear();
@@ -321,6 +334,14 @@ impl<R: GeometricRule> Aggregator for Geometric<R> {
 
     fn geometric(&mut self) -> Option<&mut dyn GeometricRule> {
         Some(&mut self.rule)
+    }
+
+    fn uses_edge_weights(&self) -> bool {
+        self.rule.uses_edge_weights()
+    }
+
+    fn effects(&self) -> Option<Effects<'_>> {
+        Some(Effects { weights: &self.weights, factors: self.rule.factors() })
     }
 
     fn save(&self, out: &mut StateWriter) {

@@ -23,6 +23,6 @@ pub use mixing::{Chain, Mixing, Rows};
 pub use population::{Bound, Population, PopulationError};
 pub use random::Rng;
 pub use registry::Entry;
-pub use rule::{AggregateError, Aggregator, RULES, Rule};
+pub use rule::{AggregateError, Aggregator, Effects, RULES, Rule};
 pub use state::{StateError, StateReader, StateWriter};
 pub use vectors::{ShapeError, Vector, Vectors};

@@ -79,8 +79,8 @@ impl<'a> Vectors<'a> {
         Self { own: Some(index), ..self }
     }
 
-    /// Gives each row the weight of its edge in a graph; only rules that say so look at it, and
-    /// take equal weights where none are given. Multiples of the same weights mean the same.
+    /// Gives each row the weight of its edge in a graph; rules that use edge weights take equal
+    /// ones where none are given, all others refuse. Multiples of the same weights mean the same.
     ///
     /// # Errors
     /// Unless there is one weight per row, each finite and at least 0, and not all are 0.

@@ -5,6 +5,7 @@
 //! A subject is a rule, a mixing, or mixings and then a rule joined by `+`; parameters follow each
 //! name after a slash, as in `nearest-neighbor-mixing+centered-clipping/tau=100`. Without
 //! `--rules` these are all rules, all mixings, and each mixing before the trimmed mean.
+//! `arc@in-place` clips a copy of the vectors that was made outside the clock, where it lies.
 //! Further words: `--threads 2`, `--runs 9`, `--bound-gib 1` (larger inputs are skipped, aloud).
 //! `--serve` measures what it reads on stdin, turn by turn: see `measure::serve`.
 #![expect(clippy::print_stdout, reason = "a bench's result is what it prints")]
@@ -88,6 +89,7 @@ impl Input {
 enum Subject {
     Rule(Box<dyn Aggregator>, Vec<f32>),
     Mixing(Box<dyn Mixing>, Rows),
+    InPlace(Box<dyn Mixing>, Rows),
 }
 
 impl Subject {
@@ -110,12 +112,25 @@ impl Subject {
     }
 
     fn build(text: &str, population: Population, d: usize) -> Anything<Self> {
-        let (mut mixings, rule) = links(text, population)?;
+        let (name, is_in_place) = match text.split_once("@in-place") {
+            Some((name, more)) => (format!("{name}{more}"), true),
+            None => (text.to_owned(), false),
+        };
+        let (mut mixings, rule) = links(&name, population)?;
         match (rule, mixings.len()) {
             (Some(rule), _) => Ok(Self::Rule(Box::new(Chain::new(mixings, rule)), vec![0.0; d])),
+            (None, 1) if is_in_place => Ok(Self::InPlace(mixings.remove(0), Rows::default())),
             (None, 1) => Ok(Self::Mixing(mixings.remove(0), Rows::default())),
             _ => Err(format!("`{text}` does not end in a rule").into()),
         }
+    }
+
+    /// What comes before a call and is outside the clock.
+    fn prepare(&mut self, rows: &[&[f32]]) -> Anything<()> {
+        if let Self::InPlace(_, copy) = self {
+            copy.copy_from(Vectors::new(rows)?);
+        }
+        Ok(())
     }
 
     /// One call; row 0 is the own one, which most rules take no notice of.
@@ -124,6 +139,11 @@ impl Subject {
         match self {
             Self::Rule(rule, out) => rule.aggregate(vectors, out)?,
             Self::Mixing(mixing, out) => mixing.mix(vectors, out)?,
+            Self::InPlace(mixing, rows) => {
+                if !mixing.mix_in_place(rows)? {
+                    return Err("the mixing does not work in place".into());
+                }
+            }
         }
         Ok(())
     }
@@ -131,7 +151,7 @@ impl Subject {
     fn result(&self) -> Vec<f32> {
         match self {
             Self::Rule(_, out) => out.clone(),
-            Self::Mixing(_, out) => out.rows().flatten().copied().collect(),
+            Self::Mixing(_, out) | Self::InPlace(_, out) => out.rows().flatten().copied().collect(),
         }
     }
 }
@@ -143,6 +163,7 @@ fn row(name: &str, input: &Input, threads: usize, runs: usize) -> String {
     let mut measure = || -> Anything<String> {
         let (mut subject, f) = Subject::parse(name, n, d)?;
         let rows = input.rows();
+        subject.prepare(&rows)?;
         subject.call(&rows)?;
         copy.copy();
         let mut times = Vec::with_capacity(runs);
@@ -151,6 +172,7 @@ fn row(name: &str, input: &Input, threads: usize, runs: usize) -> String {
                 copy.copy();
                 Ok(())
             })?;
+            subject.prepare(&rows)?;
             times.push((time(|| subject.call(&rows))?, copied[0]));
         }
         let list = |pick: fn(&([f64; 2], f64)) -> f64| spread(times.iter().map(pick).collect());
@@ -191,9 +213,15 @@ impl Measured for Workbench {
         self.subject = None;
         let input = self.input.as_ref().ok_or("nothing is loaded")?;
         let (mut subject, f) = Subject::parse(text, input.n, input.d)?;
+        subject.prepare(&input.rows())?;
         subject.call(&input.rows())?;
         self.subject = Some(subject);
         Ok(f)
+    }
+
+    fn prepare(&mut self) -> Anything<()> {
+        let (input, subject) = self.both()?;
+        subject.prepare(&input.rows())
     }
 
     fn call(&mut self) -> Anything<()> {

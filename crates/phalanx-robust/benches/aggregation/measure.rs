@@ -58,6 +58,10 @@ pub trait Measured {
     fn load(&mut self, n: usize, d: usize, values: Vec<f32>);
     /// Builds a subject and calls it once; gives the f that it is built for.
     fn build(&mut self, text: &str) -> Anything<usize>;
+    /// What comes before a call and is outside the clock.
+    fn prepare(&mut self) -> Anything<()> {
+        Ok(())
+    }
     /// Calls the subject.
     fn call(&mut self) -> Anything<()>;
     /// Copies the vectors.
@@ -96,8 +100,11 @@ fn answer(measured: &mut dyn Measured, words: &[&str]) -> Anything<String> {
             Ok("{}".into())
         }
         ["rule", text] => Ok(format!("{{\"f\": {}}}", measured.build(text)?)),
-        ["turn", ms] => turn(ms.parse()?, || measured.call()),
-        ["copy", ms] => turn(ms.parse()?, || measured.copy()),
+        ["turn", ms] => turn(ms.parse()?, || {
+            measured.prepare()?;
+            time(|| measured.call())
+        }),
+        ["copy", ms] => turn(ms.parse()?, || time(|| measured.copy())),
         ["result", file] => {
             let bytes = measured.result()?.into_iter().flat_map(f32::to_le_bytes);
             std::fs::write(file, bytes.collect::<Vec<u8>>())?;
@@ -114,15 +121,15 @@ fn read(file: &str) -> Anything<Vec<f32>> {
 }
 
 /// Median wall and CPU milliseconds of a call, over at least `budget` milliseconds of calls.
-fn turn(budget: f64, mut act: impl FnMut() -> Anything<()>) -> Anything<String> {
+fn turn(budget: f64, mut timed: impl FnMut() -> Anything<[f64; 2]>) -> Anything<String> {
     let (mut wall, mut cpu, mut sum) = (Vec::new(), Vec::new(), 0.0);
-    let first = time(&mut act)?;
+    let first = timed()?;
     if first[0] > budget {
         // One call that fills a whole turn needs none before it that wakes the threads.
         return Ok(format!("{{\"wall\": {}, \"cpu\": {}, \"calls\": 1}}", first[0], first[1]));
     }
     while sum < budget {
-        let both = time(&mut act)?;
+        let both = timed()?;
         wall.push(both[0]);
         cpu.push(both[1]);
         sum += both[0];

@@ -9,7 +9,8 @@
 milliseconds; the time that a copy of the same bytes takes over ours (wall, CPU); the fastest peer;
 how many times longer it takes, as the median of the ratios of neighbouring turns with the least
 and the greatest, as the ratio of the least times, and in CPU time; how far its result is from
-ours, relative to its norm; all peers' ratios of least times, or why there is none.
+ours, relative to its norm (`@in-place` clips a copy made outside the clock, as ByzFL has to); all
+peers' ratios of least times, or why there is none.
 f = n / 5, or the largest that the rule admits. MDA is krum's Brute; krum's nearest-neighbour
 averaging has the first vector as pivot, as ours and ByzFL's; all geometric medians do 3
 iterations; centred clipping does 1 from zero with radius sqrt(d).
@@ -34,7 +35,8 @@ SUBJECTS = [
     "krum", "multi-krum", "bulyan", "medoid", "nearest-neighbor-averaging",
     "minimum-diameter-averaging", "geometric-median", "caf", "centered-clipping",
     "comparative-gradient-elimination", "self-centered-clipping", "dnc", "fltrust",
-    "arc", "static-clipping", "bucketing", "nearest-neighbor-mixing",
+    "smallest-maximum-eigenvalue-averaging", "arc", "arc@in-place", "static-clipping",
+    "static-clipping@in-place", "bucketing", "nearest-neighbor-mixing",
     CHAIN + "trimmed-mean", CHAIN + "krum", CHAIN + "geometric-median",
 ]
 HEAD = (
@@ -51,12 +53,14 @@ def parameters(subject, d):
         "multi-krum": "/variant=byzfl",
         "centered-clipping": f"/tau={math.sqrt(d)}",
         "static-clipping": f"/radius={math.sqrt(d)}",
+        "static-clipping@in-place": f"/radius={math.sqrt(d)}",
     }
     return "+".join(name + given.get(name, "") for name in subject.split("+"))
 
 
 def prepare(library, subject, arrays, f):
     """None where the library lacks the subject; else what makes a call without arguments."""
+    subject = subject.removesuffix("@in-place")
     if library.startswith("byzfl"):
         return byzfl(library, subject, arrays, f)
     import torch
@@ -81,6 +85,7 @@ def byzfl(library, subject, arrays, f):
         "geometric-median": lambda: peer.GeometricMedian(),
         "centered-clipping": lambda: peer.CenteredClipping(L=1, tau=radius),
         "minimum-diameter-averaging": lambda: peer.MDA(f),
+        "smallest-maximum-eigenvalue-averaging": lambda: peer.SMEA(f),
         "caf": lambda: peer.CAF(f),
         "nearest-neighbor-averaging": lambda: peer.MoNNA(f, 0),
         "nearest-neighbor-mixing": lambda: peer.NNM(f),

@@ -10,7 +10,12 @@ use crate::kernel::lanes::{Kernel, LANES, Machine, Path};
 const BLOCK: usize = 2048;
 /// Groups of lanes whose sums stay in registers.
 const GROUPS: usize = 8;
-const STRIP: usize = GROUPS * LANES;
+/// More rows than these are more streams than a processor's prefetching follows.
+const STREAMS: usize = 32;
+/// Groups of lanes whose sums, 8 KiB, stay in a first-level cache where there are more.
+const GROUPS_OF_MANY: usize = 128;
+/// Rows that are added to those in one go.
+const AT_ONCE: usize = 4;
 /// Products below which threads cost more than they save.
 const LEAST_PARALLEL: usize = 1 << 19;
 
@@ -60,13 +65,22 @@ pub(super) fn combine_many_on<T: Terms>(
         assert_eq!(combination.out.len(), dim, "an output is as long as a row");
         products += combination.terms.as_ref().len() * dim;
     }
+    let mut first = [0; FIRST_MAX];
+    let first = find_equals(combinations, &mut first);
     if products < LEAST_PARALLEL {
         for start in (0..dim).step_by(BLOCK) {
             let columns = start..(start + BLOCK).min(dim);
-            for Combination { terms, out } in combinations.iter_mut() {
-                let (columns, out) = (columns.clone(), &mut out[columns.clone()]);
-                let weights = Weights::Sparse((*terms).as_ref());
-                path.run(Block { rows, weights, columns, out });
+            for index in 0..combinations.len() {
+                let (earlier, later) = combinations.split_at_mut(index);
+                let Combination { terms, out } = &mut later[0];
+                let out = &mut out[columns.clone()];
+                match first.get(index).filter(|first| **first < index) {
+                    Some(first) => out.copy_from_slice(&earlier[*first].out[columns.clone()]),
+                    None => {
+                        let weights = Weights::Sparse((*terms).as_ref());
+                        path.run(Block { rows, weights, columns: columns.clone(), out });
+                    }
+                }
             }
         }
         return;
@@ -78,12 +92,43 @@ pub(super) fn combine_many_on<T: Terms>(
             block.push(Combination { terms: (*terms).as_ref(), out });
         }
     }
-    blocks.into_par_iter().enumerate().for_each(|(index, block)| {
-        for Combination { terms, out } in block {
-            let columns = index * BLOCK..index * BLOCK + out.len();
+    blocks.into_par_iter().enumerate().for_each(|(block, mut combinations)| {
+        for index in 0..combinations.len() {
+            let (earlier, later) = combinations.split_at_mut(index);
+            let Combination { terms, out } = &mut later[0];
+            if let Some(first) = first.get(index).filter(|first| **first < index) {
+                out.copy_from_slice(earlier[*first].out);
+                continue;
+            }
+            let columns = block * BLOCK..block * BLOCK + out.len();
             path.run(Block { rows, weights: Weights::Sparse(terms), columns, out });
         }
     });
+}
+
+/// Combinations that are looked through for equal ones.
+const FIRST_MAX: usize = 512;
+
+/// For each combination the first one with the same terms: honest vectors that agree about who
+/// is near share one sum. Nothing where there are too many to compare.
+fn find_equals<'a, T: Terms>(
+    combinations: &[Combination<'_, T>],
+    first: &'a mut [usize; FIRST_MAX],
+) -> &'a [usize] {
+    if combinations.len() > FIRST_MAX {
+        return &[];
+    }
+    let same = |a: &[(usize, f64)], b: &[(usize, f64)]| {
+        let bits = |(row, weight): &(usize, f64)| (*row, weight.to_bits());
+        a.len() == b.len() && a.iter().map(bits).eq(b.iter().map(bits))
+    };
+    for (index, combination) in combinations.iter().enumerate() {
+        let terms = combination.terms.as_ref();
+        let mut kinds = (0..index).filter(|&earlier| first[earlier] == earlier);
+        let equal = kinds.find(|&earlier| same(combinations[earlier].terms.as_ref(), terms));
+        first[index] = equal.unwrap_or(index);
+    }
+    &first[..combinations.len()]
 }
 
 pub(super) fn combine_on(path: Path, rows: &[&[f32]], weights: Weights<'_>, out: &mut [f32]) {
@@ -135,10 +180,19 @@ impl Kernel for Block<'_> {
     fn run<M: Machine>(self, machine: M) {
         let Self { rows, weights, columns, out } = self;
         let mut start = columns.start;
-        let (strips, rest) = out.as_chunks_mut::<STRIP>();
+        let mut rest = out;
+        if weights.len() > STREAMS {
+            let (strips, part) = rest.as_chunks_mut::<{ GROUPS_OF_MANY * LANES }>();
+            for strip in strips {
+                sum_of_many(machine, (rows, weights), start, strip.as_chunks_mut().0);
+                start += GROUPS_OF_MANY * LANES;
+            }
+            rest = part;
+        }
+        let (strips, rest) = rest.as_chunks_mut::<{ GROUPS * LANES }>();
         for strip in strips {
             strip_of_groups::<M, GROUPS>(machine, (rows, weights), start, strip.as_chunks_mut().0);
-            start += STRIP;
+            start += GROUPS * LANES;
         }
         let (groups, rest) = rest.as_chunks_mut::<LANES>();
         for group in groups {
@@ -171,14 +225,61 @@ fn strip_of_groups<M: Machine, const G: usize>(
     for index in 0..weights.len() {
         let (row, weight) = weights.term(index);
         if weight != 0.0 {
-            let values = &rows[row][start..start + G * LANES].as_chunks::<LANES>().0[..G];
-            let weight = machine.splat(weight);
-            for group in 0..G {
-                sums[group] = machine.fma(weight, machine.load(&values[group]), sums[group]);
-            }
+            let values = &rows[row][start..start + G * LANES];
+            add_rows(machine, [(values.as_chunks().0, weight)], &mut sums);
         }
     }
     for group in 0..G {
         machine.store(sums[group], &mut out[group]);
+    }
+}
+
+/// A few rows at a time are read along all columns, which prefetching follows; the same sums in
+/// the same order as [`strip_of_groups`].
+#[inline(always)]
+fn sum_of_many<M: Machine>(
+    machine: M,
+    (rows, weights): (&[&[f32]], Weights<'_>),
+    start: usize,
+    out: &mut [[f32; LANES]],
+) {
+    let mut sums = [machine.splat(-0.0); GROUPS_OF_MANY];
+    let mut index = 0;
+    while index < weights.len() {
+        let mut terms = [(&[][..], 0.0); AT_ONCE];
+        let mut filled = 0;
+        while filled < AT_ONCE && index < weights.len() {
+            let (row, weight) = weights.term(index);
+            index += 1;
+            if weight != 0.0 {
+                let values = &rows[row][start..start + GROUPS_OF_MANY * LANES];
+                terms[filled] = (values.as_chunks().0, weight);
+                filled += 1;
+            }
+        }
+        if filled == AT_ONCE {
+            add_rows(machine, terms, &mut sums);
+        } else {
+            terms[..filled].iter().for_each(|term| add_rows(machine, [*term], &mut sums));
+        }
+    }
+    for (sum, out) in sums.iter().zip(out) {
+        machine.store(*sum, out);
+    }
+}
+
+/// Adds rows, one after the other in each column.
+#[inline(always)]
+fn add_rows<M: Machine, const R: usize, const G: usize>(
+    machine: M,
+    rows: [(&[[f32; LANES]], f64); R],
+    sums: &mut [M::Lanes; G],
+) {
+    let weights = rows.map(|(_, weight)| machine.splat(weight));
+    let rows = rows.map(|(values, _)| &values[..G]);
+    for (group, sum) in sums.iter_mut().enumerate() {
+        for row in 0..R {
+            *sum = machine.fma(weights[row], machine.load(&rows[row][group]), *sum);
+        }
     }
 }

@@ -5,6 +5,7 @@ mod combine;
 mod distances;
 mod lanes;
 mod moments;
+mod scale;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +14,7 @@ pub use distances::{
     Precision, Workspace, dot, geometry, squared_distance, squared_distances, squared_distances_in,
 };
 pub use moments::{Divisor, mean_and_deviation};
+pub use scale::{scale, scale_in_place};
 
 pub mod order;
 

@@ -5,9 +5,10 @@ use crate::kernel::combine::{Weights, combine_many_on, combine_on};
 use crate::kernel::distances::geometry_on;
 use crate::kernel::lanes::Path;
 use crate::kernel::moments::moments_on;
+use crate::kernel::scale::scale_on;
 use crate::kernel::{
-    Combination, Divisor, Precision, Workspace, combine, combine_many, dot, is_finite,
-    squared_distance, squared_distances_in,
+    Combination, Divisor, Precision, Workspace, combine, combine_many, dot, is_finite, scale,
+    scale_in_place, squared_distance, squared_distances_in,
 };
 use crate::vectors::Vectors;
 
@@ -204,7 +205,10 @@ fn a_pair_does_not_depend_on_the_other_pairs() {
 
 #[test]
 fn every_path_gives_the_same_combinations() {
-    for (kind, count, dim) in shapes() {
+    // More rows than are read at once, with and without a rest.
+    let many = [(40, 1100), (33, 3001), (71, 2048), (35, 30_000)];
+    let many = many.into_iter().flat_map(|(count, dim)| [0, 2, 5].map(|kind| (kind, count, dim)));
+    for (kind, count, dim) in shapes().chain(many) {
         let rows = family(kind, count, dim);
         let rows = views(&rows);
         let mut rng = Rng::stream(2, dim as u64, "weights");
@@ -225,15 +229,18 @@ fn every_path_gives_the_same_combinations() {
             let mut one = vec![f32::NAN; dim];
             combine_on(path, &rows, Weights::Dense(&weights), &mut one);
             let (mut first, mut second) = (vec![f32::NAN; dim], vec![f32::NAN; dim]);
+            let (mut third, equal) = (vec![f32::NAN; dim], terms.clone());
             let mut many = [
                 Combination { terms: &terms[..], out: &mut first },
                 Combination { terms: &terms[..terms.len() / 2], out: &mut second },
+                Combination { terms: &equal[..], out: &mut third },
             ];
             combine_many_on(path, &rows, &mut many);
             for k in 0..dim {
                 let expected = plain[k].to_bits();
                 assert_eq!(one[k].to_bits(), expected, "{path:?} {kind} {count}x{dim} at {k}");
                 assert_eq!(first[k].to_bits(), expected, "{path:?} {kind} {count}x{dim} at {k}");
+                assert_eq!(third[k].to_bits(), expected, "an equal one, shared");
                 assert!(!second[k].is_nan());
             }
         }
@@ -277,6 +284,34 @@ fn every_path_gives_the_same_moments() {
 }
 
 #[test]
+fn every_path_scales_alike_and_in_place_too() {
+    for (kind, count, dim) in shapes() {
+        let rows = family(kind, count, dim);
+        let rows = views(&rows);
+        let factors: Vec<f64> = (0..count).map(|i| [1.0, 0.3, 0.0, 1e-12][i % 4]).collect();
+        let plain = |i: usize, x: f32| match factors[i] {
+            0.0 => 0.0,
+            1.0 => x,
+            factor => (f64::from(x) * factor) as f32,
+        };
+        let rows_of_bits = rows.iter().enumerate();
+        let expected: Vec<u32> = rows_of_bits
+            .flat_map(|(i, row)| row.iter().map(move |x| (i, *x)))
+            .map(|(i, x)| plain(i, x).to_bits())
+            .collect();
+        let bits = |values: &[f32]| values.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+        for path in Path::all() {
+            let mut out = vec![5.0; count * dim];
+            scale_on(path, &rows, &factors, &mut out);
+            assert!(bits(&out) == expected, "{path:?} {kind} {count}x{dim}");
+        }
+        let mut values = rows.concat();
+        scale_in_place(&mut values, &factors);
+        assert!(bits(&values) == expected, "in place {kind} {count}x{dim}");
+    }
+}
+
+#[test]
 fn the_number_of_threads_changes_no_bit() {
     let rows = family(0, 7, 300_000);
     let rows = views(&rows);
@@ -290,7 +325,10 @@ fn the_number_of_threads_changes_no_bit() {
             combine(&rows, &[0.3, 0.1, 0.0, -0.2, 0.4, 0.3, 0.1], &mut out);
             let distances: Vec<u64> =
                 (0..49).map(|k| geometry.squared_distance(k / 7, k % 7).to_bits()).collect();
-            (distances, out.iter().map(|x| x.to_bits()).collect::<Vec<_>>())
+            let mut scaled = vec![0.0; 7 * 300_000];
+            scale(&rows, &[1.0, 0.5, 0.0, 0.3, 1.0, 1.0, 0.7], &mut scaled);
+            let bits = |values: &[f32]| values.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+            (distances, bits(&out), bits(&scaled))
         })
     };
     let alone = run(1);

@@ -1,6 +1,6 @@
 //! Adaptive robust clipping: the longest vectors are cut to the length of the next one.
-use crate::mixing::static_clipping::{clip, norms};
-use crate::mixing::{Mixing, MixingRule, Rows};
+use crate::mixing::static_clipping::Clipper;
+use crate::mixing::{Mixing, MixingRule, Rows, with_own};
 use crate::population::{Bound, Population};
 use crate::registry::Entry;
 use crate::rule::AggregateError;
@@ -18,7 +18,8 @@ pub const ENTRY: Entry<MixingRule> = Entry {
         cost: "O(n d + n log n)",
         build: |_, population| {
             population.require(Bound::MAJORITY)?;
-            Ok(Box::new(Arc { f: population.f(), norms: Vec::new(), sorted: Vec::new() }))
+            let (clipper, sorted) = (Clipper::new(population.f()), Vec::new());
+            Ok(Box::new(Arc { f: population.f(), clipper, sorted }))
         },
     },
 };
@@ -26,20 +27,34 @@ pub const ENTRY: Entry<MixingRule> = Entry {
 #[derive(Debug)]
 struct Arc {
     f: usize,
-    norms: Vec<f64>,
+    clipper: Clipper,
     sorted: Vec<f64>,
+}
+
+impl Arc {
+    /// The norm to which the longest rows are cut.
+    fn radius(&mut self, vectors: Vectors<'_>) -> Result<f64, AggregateError> {
+        let n = vectors.count();
+        Population::new(n, self.f)?.require(Bound::MAJORITY)?;
+        self.sorted.clear();
+        self.sorted.extend_from_slice(self.clipper.find_norms(vectors)?);
+        self.sorted.sort_unstable_by(f64::total_cmp);
+        // n > 2f gives f ≤ k < n: every vector that is not finite is among the clipped.
+        let clipped = 2 * self.f * (n - self.f) / n;
+        Ok(self.sorted[n - clipped - 1])
+    }
 }
 
 impl Mixing for Arc {
     fn mix(&mut self, vectors: Vectors<'_>, out: &mut Rows) -> Result<(), AggregateError> {
-        let n = vectors.count();
-        Population::new(n, self.f)?.require(Bound::MAJORITY)?;
-        norms(vectors, self.f, &mut self.norms)?;
-        self.sorted.clone_from(&self.norms);
-        self.sorted.sort_unstable_by(f64::total_cmp);
-        // n > 2f gives f ≤ k < n: every vector that is not finite is among the clipped.
-        let clipped = 2 * self.f * (n - self.f) / n;
-        clip(vectors, &self.norms, self.sorted[n - clipped - 1], out);
+        let radius = self.radius(vectors)?;
+        self.clipper.clip(radius, vectors, out);
         Ok(())
+    }
+
+    fn mix_in_place(&mut self, rows: &mut Rows) -> Result<bool, AggregateError> {
+        let radius = with_own(rows, None, |vectors| self.radius(vectors))?;
+        self.clipper.clip_in_place(radius, rows);
+        Ok(true)
     }
 }

@@ -1,8 +1,10 @@
 //! Bucketing: means of a few vectors drawn at random.
 use crate::args::Param;
 use crate::geometry::Geometry;
+use crate::kernel::{self, Borrowed, Combination};
 use crate::mixing::{GeometricMixing, Mixing, MixingRule, Mixtures, Rows};
 use crate::random::Rng;
+use crate::recycle::recycle;
 use crate::registry::Entry;
 use crate::rule::AggregateError;
 use crate::state::{StateError, StateReader, StateWriter};
@@ -34,11 +36,16 @@ pub(crate) struct Bucketing {
     size: usize,
     rng: Rng,
     order: Vec<usize>,
+    /// row and weight, bucket after bucket
+    terms: Vec<(usize, f64)>,
+    combinations: Vec<Borrowed<'static>>,
 }
 
 impl Bucketing {
     pub(crate) fn new(size: usize, seed: u64) -> Self {
-        Self { size, rng: Rng::stream(seed, u64::MAX, "bucketing"), order: Vec::new() }
+        let rng = Rng::stream(seed, u64::MAX, "bucketing");
+        let (order, terms, combinations) = Default::default();
+        Self { size, rng, order, terms, combinations }
     }
 
     /// The next permutation, each bucket in ascending order: what a bucket sums to must not
@@ -73,12 +80,16 @@ impl Mixing for Bucketing {
         let n = vectors.count();
         self.draw(n);
         out.resize(n.div_ceil(self.size), vectors.dim());
-        for (b, bucket) in self.order.chunks(self.size).enumerate() {
-            for (k, out) in out.row_mut(b).iter_mut().enumerate() {
-                let sum = bucket.iter().map(|i| f64::from(vectors.row(*i)[k])).sum::<f64>();
-                *out = (sum / bucket.len() as f64) as f32;
-            }
+        self.terms.clear();
+        for bucket in self.order.chunks(self.size) {
+            let weight = 1.0 / bucket.len() as f64;
+            self.terms.extend(bucket.iter().map(|i| (*i, weight)));
         }
+        let mut combinations = recycle(std::mem::take(&mut self.combinations));
+        let buckets = self.terms.chunks(self.size).zip(out.rows_mut());
+        combinations.extend(buckets.map(|(terms, out)| Combination { terms, out }));
+        kernel::combine_many(vectors.rows(), &mut combinations);
+        self.combinations = recycle(combinations);
         Ok(())
     }
 

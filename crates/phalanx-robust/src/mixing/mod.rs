@@ -4,7 +4,7 @@ use crate::geometry::{GeometricRule, Geometry, Needs, Pairs};
 use crate::kernel;
 use crate::population::Population;
 use crate::registry::Entry;
-use crate::rule::{AggregateError, Aggregator, BuildError, check_output};
+use crate::rule::{AggregateError, Aggregator, BuildError, Effects, check_output};
 use crate::state::{StateError, StateReader, StateWriter};
 use crate::vectors::Vectors;
 
@@ -46,6 +46,17 @@ impl Rows {
     pub fn rows_mut(&mut self) -> impl Iterator<Item = &mut [f32]> {
         self.values.chunks_exact_mut(self.dim.max(1))
     }
+    /// All rows, one after the other, writable.
+    pub(crate) fn values_mut(&mut self) -> &mut [f32] {
+        &mut self.values
+    }
+    /// Copies rows here, keeping the allocation.
+    pub fn copy_from(&mut self, vectors: Vectors<'_>) {
+        self.resize(vectors.count(), vectors.dim());
+        self.values.chunks_exact_mut(self.dim).zip(vectors.rows()).for_each(|(to, from)| {
+            to.copy_from_slice(from);
+        });
+    }
     /// All rows.
     pub fn rows(&self) -> impl Iterator<Item = &[f32]> {
         self.values.chunks_exact(self.dim.max(1))
@@ -57,6 +68,15 @@ pub trait Mixing: Send {
     /// # Errors
     /// [`AggregateError`]; inputs are never modified. The own row, where marked, keeps its index.
     fn mix(&mut self, vectors: Vectors<'_>, out: &mut Rows) -> Result<(), AggregateError>;
+
+    /// Mixes rows that the caller has no further use for where they lie, if the mixing is of that
+    /// kind: false, and nothing has happened, if it is not.
+    ///
+    /// # Errors
+    /// As [`Mixing::mix`], with the rows unchanged.
+    fn mix_in_place(&mut self, _rows: &mut Rows) -> Result<bool, AggregateError> {
+        Ok(false)
+    }
 
     /// Whether the own row is still a row of the output; where it is not, a rule centred at the
     /// own vector cannot follow.
@@ -141,6 +161,9 @@ impl Chain {
         for mixing in &mut self.mixings {
             if is_first {
                 mixing.mix(vectors, &mut to)?;
+            } else if mixing.mix_in_place(&mut from)? {
+                own = own.filter(|_| mixing.keeps_own());
+                continue;
             } else {
                 with_own(&from, own, |vectors| mixing.mix(vectors, &mut to))?;
             }
@@ -207,6 +230,10 @@ impl GeometricRule for Chain {
 
 impl Aggregator for Chain {
     fn aggregate(&mut self, vectors: Vectors<'_>, out: &mut [f32]) -> Result<(), AggregateError> {
+        // No edge leads to a mixture.
+        if vectors.weights().is_some() && !self.mixings.is_empty() {
+            return Err(AggregateError::EdgeWeights);
+        }
         match self.is_geometric {
             true => self.aggregate_weights(vectors, out),
             false => self.aggregate_rows(vectors, out),
@@ -218,6 +245,14 @@ impl Aggregator for Chain {
             return self.rule.geometric();
         }
         if self.is_geometric { Some(self) } else { None }
+    }
+
+    fn effects(&self) -> Option<Effects<'_>> {
+        self.rule.effects().filter(|_| self.mixings.is_empty())
+    }
+
+    fn uses_edge_weights(&self) -> bool {
+        self.mixings.is_empty() && self.rule.uses_edge_weights()
     }
 
     fn save(&self, out: &mut StateWriter) {

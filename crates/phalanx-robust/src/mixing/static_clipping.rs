@@ -1,7 +1,8 @@
 //! Static clipping: no vector longer than a fixed radius.
 use crate::args::Param;
+use crate::geometry::{Geometry, Needs, Pairs};
 use crate::kernel;
-use crate::mixing::{Mixing, MixingRule, Rows};
+use crate::mixing::{Mixing, MixingRule, Rows, with_own};
 use crate::registry::Entry;
 use crate::rule::AggregateError;
 use crate::vectors::Vectors;
@@ -19,7 +20,7 @@ pub const ENTRY: Entry<MixingRule> = Entry {
         cost: "O(n d)",
         build: |args, population| {
             let (radius, f) = (args.number("radius"), population.f());
-            Ok(Box::new(StaticClipping { radius, f, norms: Vec::new() }))
+            Ok(Box::new(StaticClipping { radius, clipper: Clipper::new(f) }))
         },
     },
 };
@@ -27,48 +28,68 @@ pub const ENTRY: Entry<MixingRule> = Entry {
 #[derive(Debug)]
 struct StaticClipping {
     radius: f64,
-    f: usize,
-    norms: Vec<f64>,
+    clipper: Clipper,
 }
 
 impl Mixing for StaticClipping {
     fn mix(&mut self, vectors: Vectors<'_>, out: &mut Rows) -> Result<(), AggregateError> {
-        norms(vectors, self.f, &mut self.norms)?;
-        clip(vectors, &self.norms, self.radius, out);
+        self.clipper.find_norms(vectors)?;
+        self.clipper.clip(self.radius, vectors, out);
         Ok(())
     }
-}
 
-/// Norms of all rows; `+∞` for one that is not finite, of which there may be at most `f`.
-pub(super) fn norms(
-    vectors: Vectors<'_>,
-    f: usize,
-    out: &mut Vec<f64>,
-) -> Result<(), AggregateError> {
-    // Squares of f32 cannot overflow in f64, so only a row that is not finite fails the test.
-    let norm = |row: &&[f32]| Some(kernel::dot(row, row).sqrt()).filter(|norm| norm.is_finite());
-    out.clear();
-    out.extend(vectors.rows().iter().map(|row| norm(row).unwrap_or(f64::INFINITY)));
-    let found = out.iter().filter(|norm| norm.is_infinite()).count();
-    if found > f {
-        return Err(AggregateError::TooManyNotFinite { found, tolerated: f });
+    fn mix_in_place(&mut self, rows: &mut Rows) -> Result<bool, AggregateError> {
+        with_own(rows, None, |vectors| self.clipper.find_norms(vectors))?;
+        self.clipper.clip_in_place(self.radius, rows);
+        Ok(true)
     }
-    Ok(())
 }
 
-/// Scales each row that is longer than `radius` down to it; a row without direction becomes 0.
-pub(super) fn clip(vectors: Vectors<'_>, norms: &[f64], radius: f64, out: &mut Rows) {
-    out.resize(vectors.count(), vectors.dim());
-    for (i, (row, norm)) in vectors.rows().iter().zip(norms).enumerate() {
-        let out = out.row_mut(i);
-        if norm.is_infinite() {
-            out.fill(0.0);
-        } else if *norm > radius {
-            let factor = radius / norm;
-            let scaled = row.iter().map(|value| (f64::from(*value) * factor) as f32);
-            out.iter_mut().zip(scaled).for_each(|(out, value)| *out = value);
-        } else {
-            out.copy_from_slice(row);
-        }
+/// Finds norms and shortens rows.
+#[derive(Debug)]
+pub(super) struct Clipper {
+    f: usize,
+    geometry: Geometry,
+    norms: Vec<f64>,
+    factors: Vec<f64>,
+}
+
+impl Clipper {
+    pub(super) fn new(f: usize) -> Self {
+        Self { f, geometry: Geometry::default(), norms: Vec::new(), factors: Vec::new() }
+    }
+
+    /// Norms of all rows; `+∞` for one that is not finite, of which there may be at most `f`.
+    pub(super) fn find_norms(&mut self, vectors: Vectors<'_>) -> Result<&[f64], AggregateError> {
+        // Squares of f32 cannot overflow in f64, so only a row that is not finite has no norm.
+        self.geometry.compute(vectors, Needs { pairs: Pairs::None, has_norms: true });
+        self.geometry.finite_count(self.f)?;
+        self.norms.clear();
+        self.norms.extend((0..vectors.count()).map(|i| self.geometry.squared_norm(i).sqrt()));
+        Ok(&self.norms)
+    }
+
+    /// A row longer than `radius` is scaled down to it; one without direction becomes 0.
+    fn find_factors(&mut self, radius: f64) {
+        let factor = |norm: &f64| match *norm {
+            norm if norm.is_infinite() => 0.0,
+            norm if norm > radius => radius / norm,
+            _ => 1.0,
+        };
+        self.factors.clear();
+        self.factors.extend(self.norms.iter().map(factor));
+    }
+
+    /// Clips the rows whose norms were found last.
+    pub(super) fn clip(&mut self, radius: f64, vectors: Vectors<'_>, out: &mut Rows) {
+        self.find_factors(radius);
+        out.resize(vectors.count(), vectors.dim());
+        kernel::scale(vectors.rows(), &self.factors, out.values_mut());
+    }
+
+    /// Clips them where they lie.
+    pub(super) fn clip_in_place(&mut self, radius: f64, rows: &mut Rows) {
+        self.find_factors(radius);
+        kernel::scale_in_place(rows.values_mut(), &self.factors);
     }
 }

@@ -6,7 +6,9 @@ use crate::kernel::order::{Columns, Statistic};
 use crate::population::{Bound, Population};
 use crate::recycle::recycle;
 use crate::registry::Entry;
-use crate::rule::{AggregateError, Aggregator, Certificate, Example, Label, Rule, check_output};
+use crate::rule::{
+    AggregateError, Aggregator, Certificate, Effects, Example, Label, Rule, check_output,
+};
 use crate::selection;
 use crate::vectors::Vectors;
 
@@ -90,5 +92,9 @@ impl Aggregator for Aksel {
         self.rows = recycle(rows);
         self.median = median;
         result
+    }
+
+    fn effects(&self) -> Option<Effects<'_>> {
+        Some(Effects { weights: &self.weights, factors: None })
     }
 }

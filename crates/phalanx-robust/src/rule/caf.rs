@@ -2,6 +2,7 @@
 use crate::geometry::{Geometric, GeometricRule, Geometry, Needs, Pairs};
 use crate::population::{Bound, Population};
 use crate::registry::Entry;
+use crate::rule::weighted_spread::WeightedSpread;
 use crate::rule::{AggregateError, Certificate, Example, Label, Rule};
 
 /// The registry entry.
@@ -30,92 +31,12 @@ pub const ENTRY: Entry<Rule> = Entry {
     },
 };
 
-/// Most iterations of the power method in one round.
-const ITERATIONS_MAX: usize = 1000;
-/// Relative change of the eigenvalue at which it stops.
-const TOLERANCE: f64 = 1e-13;
-
 #[derive(Debug, Default)]
 struct Caf {
     f: usize,
     /// c_i
     mass: Vec<f64>,
-    /// c_i / Σc
-    share: Vec<f64>,
-    /// ⟨x_i − μ, x_j − μ⟩
-    products: Vec<f64>,
-    /// the eigenvector in the basis of the rows
-    vector: Vec<f64>,
-    image: Vec<f64>,
-}
-
-impl Caf {
-    /// Inner products around the weighted mean, from the distances of the rows that still have
-    /// weight; computed anew in every round, so that a row that is out costs no accuracy.
-    fn centre(&mut self, geometry: &Geometry) {
-        let count = geometry.count();
-        let present = |i: &usize| self.share[*i] != 0.0;
-        let (mut means, mut mean) = (std::mem::take(&mut self.image), 0.0);
-        means.clear();
-        means.resize(count, 0.0);
-        for i in (0..count).filter(present) {
-            let terms = (0..count).filter(present);
-            means[i] = terms.map(|j| self.share[j] * geometry.squared_distance(i, j)).sum();
-            mean += self.share[i] * means[i];
-        }
-        self.products.clear();
-        self.products.resize(count * count, 0.0);
-        for i in (0..count).filter(present) {
-            for j in (0..count).filter(present) {
-                let doubled = means[i] + means[j] - mean - geometry.squared_distance(i, j);
-                self.products[i * count + j] = 0.5 * doubled;
-            }
-        }
-        self.image = means;
-    }
-
-    /// Leaves ⟨x_i − μ, v⟩ √λ in `image`; returns λ, the largest eigenvalue of the weighted
-    /// covariance, 0 where all rows agree.
-    fn top_eigenvalue(&mut self) -> f64 {
-        let count = self.share.len();
-        // Start along the row farthest from the mean: never orthogonal to all of the spread.
-        let far = (0..count).max_by(|&a, &b| {
-            let spread = |i: usize| self.share[i] * self.products[i * count + i];
-            spread(a).total_cmp(&spread(b)).then(b.cmp(&a))
-        });
-        let Some(far) = far else { return 0.0 };
-        self.vector.clear();
-        self.vector.extend((0..count).map(|i| self.products[i * count + far]));
-        let mut value = 0.0;
-        for _ in 0..ITERATIONS_MAX {
-            // v = Σ a_i (x_i − μ) with a = share · vector; one product with K gives ⟨x_i − μ, v⟩.
-            let norm = self.vector.iter().fold(0.0f64, |norm, x| norm.max(x.abs()));
-            if norm == 0.0 || !norm.is_finite() {
-                return 0.0;
-            }
-            self.vector.iter_mut().for_each(|x| *x /= norm);
-            for i in 0..count {
-                let products = &self.products[i * count..][..count];
-                let terms = products.iter().zip(&self.share).zip(&self.vector);
-                self.image[i] = terms.map(|((product, share), x)| product * share * x).sum();
-            }
-            let weighted = self.share.iter().zip(&self.vector);
-            let (mut above, mut below) = (0.0, 0.0);
-            for ((share, x), image) in weighted.zip(&self.image) {
-                above += share * x * image;
-                below += share * x * x;
-            }
-            let next = above / below;
-            std::mem::swap(&mut self.vector, &mut self.image);
-            let is_settled = (next - value).abs() <= TOLERANCE * next;
-            value = next;
-            if is_settled {
-                break;
-            }
-        }
-        std::mem::swap(&mut self.vector, &mut self.image);
-        value.max(0.0)
-    }
+    spread: WeightedSpread,
 }
 
 impl GeometricRule for Caf {
@@ -142,25 +63,23 @@ impl GeometricRule for Caf {
             if best.is_finite() && sum <= enough {
                 return Ok(());
             }
-            self.share.clear();
-            self.share.extend(self.mass.iter().map(|mass| mass / sum));
-            self.centre(geometry);
-            let value = self.top_eigenvalue();
+            let value = self.spread.largest(geometry, &self.mass);
             if value < best {
                 best = value;
-                weights.copy_from_slice(&self.share);
+                weights.copy_from_slice(self.spread.share());
             }
             if value == 0.0 {
                 return Ok(());
             }
             // τ_i up to a common factor.
-            let outlying = |i: usize| self.image[i] * self.image[i];
+            let along = self.spread.along();
+            let outlying = |i: usize| along[i] * along[i];
             let present = (0..count).filter(|&i| self.mass[i] > 0.0);
             let most = present.map(outlying).fold(0.0, f64::max);
             if most == 0.0 {
                 return Ok(());
             }
-            for (mass, image) in self.mass.iter_mut().zip(&self.image) {
+            for (mass, image) in self.mass.iter_mut().zip(along) {
                 if *mass > 0.0 {
                     *mass *= 1.0 - image * image / most;
                 }

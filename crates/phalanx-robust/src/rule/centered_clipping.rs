@@ -6,7 +6,9 @@ use crate::population::{Bound, Population};
 use crate::recycle::recycle;
 use crate::registry::Entry;
 use crate::rule::self_centered_clipping::share;
-use crate::rule::{AggregateError, Aggregator, Certificate, Example, Label, Rule, check_output};
+use crate::rule::{
+    AggregateError, Aggregator, Certificate, Effects, Example, Label, Rule, check_output,
+};
 use crate::state::{StateError, StateReader, StateWriter};
 use crate::vectors::Vectors;
 
@@ -54,6 +56,9 @@ struct CenteredClipping {
     next: Vec<f32>,
     geometry: Geometry,
     weights: Vec<f64>,
+    /// of the last call: weights of the rows, and how much of each difference was left
+    total: Vec<f64>,
+    factors: Vec<f64>,
     rows: Vec<&'static [f32]>,
 }
 
@@ -77,6 +82,11 @@ impl CenteredClipping {
             let distances = &self.geometry.squared_distances_of(0)[1..];
             self.weights.extend(distances.iter().map(|d| share(*d, self.tau, count)));
             self.weights[0] = 1.0 - self.weights[1..].iter().sum::<f64>();
+            self.factors.clear();
+            self.factors.extend(distances.iter().map(|d| share(*d, self.tau, 1)));
+            for (total, weight) in self.total.iter_mut().zip(&self.weights[1..]) {
+                *total = *total * self.weights[0] + weight;
+            }
             kernel::combine(&rows, &self.weights, to);
         });
         self.rows = recycle(rows);
@@ -98,6 +108,8 @@ impl Aggregator for CenteredClipping {
         centre.resize(vectors.dim(), 0.0);
         next.resize(vectors.dim(), 0.0);
         out.copy_from_slice(&centre);
+        self.total.clear();
+        self.total.resize(vectors.count(), 0.0);
         let mut result = Ok(());
         for _ in 0..self.iterations {
             result = self.step(vectors, out, &mut next);
@@ -114,6 +126,10 @@ impl Aggregator for CenteredClipping {
         }
         (self.centre, self.next) = (centre, next);
         result
+    }
+
+    fn effects(&self) -> Option<Effects<'_>> {
+        Some(Effects { weights: &self.total, factors: Some(&self.factors) })
     }
 
     fn save(&self, out: &mut StateWriter) {

@@ -50,6 +50,14 @@ impl GeometricRule for ClippedGossip {
         Needs { pairs: Pairs::Own, has_norms: false }
     }
 
+    fn factors(&self) -> Option<&[f64]> {
+        Some(&self.neighbours.factors)
+    }
+
+    fn uses_edge_weights(&self) -> bool {
+        true
+    }
+
     fn weights(
         &mut self,
         geometry: &Geometry,
@@ -70,7 +78,9 @@ impl GeometricRule for ClippedGossip {
             spread += geometry.edge_weight(j) * distances[j];
         }
         let squared_tau = if byzantine > 0.0 { spread / byzantine } else { f64::INFINITY };
-        step(geometry, own, |j| clipped(distances[j], squared_tau), weights);
+        let mut factors = std::mem::take(&mut self.neighbours.factors);
+        step(geometry, own, |j| clipped(distances[j], squared_tau), weights, &mut factors);
+        self.neighbours.factors = factors;
         Ok(())
     }
 }

@@ -49,6 +49,14 @@ impl GeometricRule for ClippedSum {
         Needs { pairs: Pairs::Own, has_norms: false }
     }
 
+    fn factors(&self) -> Option<&[f64]> {
+        Some(&self.neighbours.factors)
+    }
+
+    fn uses_edge_weights(&self) -> bool {
+        true
+    }
+
     fn weights(
         &mut self,
         geometry: &Geometry,
@@ -68,7 +76,9 @@ impl GeometricRule for ClippedSum {
                 break;
             }
         }
-        step(geometry, own, |j| clipped(distances[j], squared_tau), weights);
+        let mut factors = std::mem::take(&mut self.neighbours.factors);
+        step(geometry, own, |j| clipped(distances[j], squared_tau), weights, &mut factors);
+        self.neighbours.factors = factors;
         Ok(())
     }
 }

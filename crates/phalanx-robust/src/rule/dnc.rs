@@ -4,7 +4,9 @@ use crate::kernel;
 use crate::population::{Bound, Population};
 use crate::random::Rng;
 use crate::registry::Entry;
-use crate::rule::{AggregateError, Aggregator, Certificate, Example, Label, Rule, check_output};
+use crate::rule::{
+    AggregateError, Aggregator, Certificate, Effects, Example, Label, Rule, check_output,
+};
 use crate::state::{StateError, StateReader, StateWriter};
 use crate::vectors::Vectors;
 
@@ -144,6 +146,10 @@ impl Aggregator for Dnc {
         }
         kernel::combine(rows, &self.weights, out);
         Ok(())
+    }
+
+    fn effects(&self) -> Option<Effects<'_>> {
+        Some(Effects { weights: &self.weights, factors: None })
     }
 
     fn save(&self, out: &mut StateWriter) {

@@ -3,7 +3,9 @@ use crate::args::Param;
 use crate::kernel;
 use crate::population::{Bound, Population};
 use crate::registry::Entry;
-use crate::rule::{AggregateError, Aggregator, Certificate, Example, Label, Rule, check_output};
+use crate::rule::{
+    AggregateError, Aggregator, Certificate, Effects, Example, Label, Rule, check_output,
+};
 use crate::state::{StateError, StateReader, StateWriter};
 use crate::vectors::Vectors;
 
@@ -177,6 +179,10 @@ impl Aggregator for FoolsGold {
         }
         kernel::combine(rows, &self.weights, out);
         Ok(())
+    }
+
+    fn effects(&self) -> Option<Effects<'_>> {
+        Some(Effects { weights: &self.weights, factors: None })
     }
 
     fn save(&self, out: &mut StateWriter) {

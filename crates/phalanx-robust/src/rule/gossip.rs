@@ -9,6 +9,8 @@ pub(super) struct Neighbours {
     sorted: Vec<f64>,
     /// the most that f neighbours can weigh together
     byzantine: f64,
+    /// how much of each difference was left by the last step
+    pub(super) factors: Vec<f64>,
 }
 
 impl Neighbours {
@@ -45,19 +47,23 @@ impl Neighbours {
     }
 }
 
-/// Weights of `x_own + Σ w_j s_j (x_j − x_own)`.
+/// Weights of `x_own + Σ w_j s_j (x_j − x_own)`; leaves the `s_j` in `factors`.
 pub(super) fn step(
     geometry: &Geometry,
     own: usize,
     share: impl Fn(usize) -> f64,
     weights: &mut [f64],
+    factors: &mut Vec<f64>,
 ) {
+    factors.clear();
+    factors.resize(geometry.count(), 0.0);
+    factors[own] = 1.0;
     let mut moved = 0.0;
     for j in (0..geometry.count()).filter(|j| *j != own) {
-        weights[j] = match geometry.is_finite(j) {
-            true => geometry.edge_weight(j) * share(j),
-            false => 0.0,
-        };
+        if geometry.is_finite(j) {
+            factors[j] = share(j);
+        }
+        weights[j] = geometry.edge_weight(j) * factors[j];
         moved += weights[j];
     }
     weights[own] = 1.0 - moved;

@@ -50,6 +50,10 @@ impl GeometricRule for IterativeOutlierScissor {
         Needs { pairs: Pairs::Exact, has_norms: false }
     }
 
+    fn uses_edge_weights(&self) -> bool {
+        true
+    }
+
     fn weights(
         &mut self,
         geometry: &Geometry,

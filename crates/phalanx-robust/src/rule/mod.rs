@@ -18,6 +18,7 @@ mod comparative_gradient_elimination;
 mod coordinate_wise;
 mod coordinate_wise_median;
 mod dnc;
+mod filter_l2;
 mod fltrust;
 mod fools_gold;
 mod geometric_median;
@@ -35,11 +36,14 @@ mod phocas;
 mod pseudo_krum;
 mod self_centered_clipping;
 mod sign_guard;
+mod smallest_maximum_eigenvalue_averaging;
+mod spectral_search;
 mod subset_search;
 mod trimmed_mean;
 mod trimmed_midpoint;
 mod trimmed_sum;
 mod vertex_cover;
+mod weighted_spread;
 
 pub use minimum_diameter_averaging::STEPS as MINIMUM_DIAMETER_STEPS_MAX;
 
@@ -55,6 +59,7 @@ pub const RULES: &[Entry<Rule>] = &[
     comparative_gradient_elimination::ENTRY,
     coordinate_wise_median::ENTRY,
     dnc::ENTRY,
+    filter_l2::ENTRY,
     fltrust::ENTRY,
     fools_gold::ENTRY,
     geometric_median::ENTRY,
@@ -71,6 +76,7 @@ pub const RULES: &[Entry<Rule>] = &[
     pseudo_krum::ENTRY,
     self_centered_clipping::ENTRY,
     sign_guard::ENTRY,
+    smallest_maximum_eigenvalue_averaging::ENTRY,
     trimmed_mean::ENTRY,
     trimmed_midpoint::ENTRY,
     trimmed_sum::ENTRY,
@@ -113,6 +119,9 @@ pub enum AggregateError {
         /// tolerated Byzantine vectors
         tolerated: usize,
     },
+    /// Edge weights were given to a rule that would ignore them.
+    #[error("edge weights were given, and the rule takes none")]
+    EdgeWeights,
     /// The rule remembers a result of another length.
     #[error("rule `{rule}` remembers a vector of length `{expected}`, but `{found}` was given")]
     Remembered {
@@ -172,9 +181,19 @@ pub trait Aggregator: Send {
         None
     }
 
+    /// Whether edge weights of the vectors count; any other rule refuses them.
+    fn uses_edge_weights(&self) -> bool {
+        false
+    }
+
     /// What is made of each coordinate of `count` vectors, when the rule looks at one coordinate
     /// at a time.
     fn statistic(&self, _count: usize) -> Option<Statistic> {
+        None
+    }
+
+    /// What became of each row in the last successful call, where the rule knows.
+    fn effects(&self) -> Option<Effects<'_>> {
         None
     }
 
@@ -186,6 +205,17 @@ pub trait Aggregator: Send {
     fn load(&mut self, _input: &mut StateReader<'_>) -> Result<(), StateError> {
         Ok(())
     }
+}
+
+/// What became of each row in one call.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Effects<'a> {
+    /// the result is `Σ w_i x_i`; where the weights do not sum to 1, the rest is on what the rule
+    /// remembers, or rows were rescaled
+    pub weights: &'a [f64],
+    /// how many times its length each row, or its difference from the centre, was left with, in
+    /// the last iteration, by a rule that clips
+    pub factors: Option<&'a [f64]>,
 }
 
 /// Builds a rule for `n` vectors of which `f` may be Byzantine.
@@ -259,7 +289,15 @@ pub struct Rule {
     pub build: BuildRule,
 }
 
+/// What every rule checks first that takes no edge weights.
 pub(crate) fn check_output(vectors: Vectors<'_>, out: &[f32]) -> Result<(), AggregateError> {
+    if vectors.weights().is_some() {
+        return Err(AggregateError::EdgeWeights);
+    }
+    check_length(vectors, out)
+}
+
+pub(crate) fn check_length(vectors: Vectors<'_>, out: &[f32]) -> Result<(), AggregateError> {
     if out.len() == vectors.dim() {
         return Ok(());
     }

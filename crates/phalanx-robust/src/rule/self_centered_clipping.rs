@@ -3,6 +3,7 @@ use crate::args::Param;
 use crate::geometry::{Geometric, GeometricRule, Geometry, Gram, Needs, Pairs};
 use crate::population::Bound;
 use crate::registry::Entry;
+use crate::rule::gossip::{clipped, step};
 use crate::rule::{AggregateError, Certificate, Example, Label, Rule, trusted_own};
 
 /// The registry entry.
@@ -14,7 +15,8 @@ pub const ENTRY: Entry<Rule> = Entry {
              (form `published`)",
     params: &[
         Param::choice("form", &["published", "original"], "published").about(
-            "published: `iterations` from the own vector; original: one step, equal weights",
+            "published: `iterations` from the own vector; original: one step, edge weights instead \
+             of 1/n where given",
         ),
         Param::number("tau", (1e-30, 1e30), 2.0).optional().about(
             "clipping radius; when absent 2 in the published form (its setting for MNIST) and \
@@ -41,6 +43,7 @@ pub const ENTRY: Entry<Rule> = Entry {
             let tau = args.number_if("tau");
             Ok(Box::new(Geometric::new(SelfCenteredClipping {
                 f: population.f(),
+                is_original,
                 tau: if is_original { tau } else { tau.or(Some(2.0)) },
                 iterations: if is_original { 1 } else { args.integer("iterations") },
                 ..SelfCenteredClipping::default()
@@ -53,9 +56,11 @@ pub const ENTRY: Entry<Rule> = Entry {
 struct SelfCenteredClipping {
     f: usize,
     tau: Option<f64>,
+    is_original: bool,
     iterations: usize,
     gram: Gram,
     distances: Vec<f64>,
+    factors: Vec<f64>,
     sorted: Vec<f64>,
 }
 
@@ -77,6 +82,14 @@ impl GeometricRule for SelfCenteredClipping {
         Needs { pairs, has_norms: false }
     }
 
+    fn factors(&self) -> Option<&[f64]> {
+        Some(&self.factors)
+    }
+
+    fn uses_edge_weights(&self) -> bool {
+        self.is_original
+    }
+
     fn weights(
         &mut self,
         geometry: &Geometry,
@@ -90,6 +103,12 @@ impl GeometricRule for SelfCenteredClipping {
             Some(tau) => tau,
             None => self.second_largest(own),
         };
+        if self.is_original {
+            let distances = &self.distances;
+            let share = |j: usize| clipped(distances[j], tau * tau);
+            step(geometry, own, share, weights, &mut self.factors);
+            return Ok(());
+        }
         weights.fill(0.0);
         weights[own] = 1.0;
         if self.iterations > 1 {
@@ -101,6 +120,9 @@ impl GeometricRule for SelfCenteredClipping {
             }
             add_clipped(&self.distances, tau, weights);
         }
+        let factor = |squared: &f64| share(*squared, tau, 1);
+        self.factors.clear();
+        self.factors.extend(self.distances.iter().map(factor));
         Ok(())
     }
 }

@@ -7,7 +7,9 @@ use crate::kernel;
 use crate::population::{Bound, Population};
 use crate::random::Rng;
 use crate::registry::Entry;
-use crate::rule::{AggregateError, Aggregator, Certificate, Example, Label, Rule, check_output};
+use crate::rule::{
+    AggregateError, Aggregator, Certificate, Effects, Example, Label, Rule, check_output,
+};
 use crate::state::{StateError, StateReader, StateWriter};
 use crate::vectors::Vectors;
 
@@ -79,6 +81,8 @@ struct SignGuard {
     points: Vec<(Features, usize)>,
     clusters: Clusters,
     weights: Vec<f64>,
+    /// how much of each row's length was left
+    factors: Vec<f64>,
 }
 
 impl SignGuard {
@@ -102,6 +106,7 @@ impl SignGuard {
             points: Vec::new(),
             clusters: Clusters::default(),
             weights: Vec::new(),
+            factors: Vec::new(),
         }
     }
 
@@ -222,9 +227,12 @@ impl Aggregator for SignGuard {
         let median = lower_median(&mut self.sorted).sqrt();
         self.filter(n, median);
         let kept: f64 = self.weights.iter().sum();
+        self.factors.clear();
+        self.factors.resize(n, 0.0);
         for (i, weight) in self.weights.iter_mut().enumerate().filter(|(_, kept)| **kept > 0.0) {
             let norm = self.geometry.squared_norm(i).sqrt();
-            *weight = if norm > median { median / norm } else { 1.0 } / kept;
+            self.factors[i] = if norm > median { median / norm } else { 1.0 };
+            *weight = self.factors[i] / kept;
         }
         kernel::combine(rows, &self.weights, out);
         if self.variant != Variant::Plain {
@@ -232,6 +240,10 @@ impl Aggregator for SignGuard {
             self.last.extend_from_slice(out);
         }
         Ok(())
+    }
+
+    fn effects(&self) -> Option<Effects<'_>> {
+        Some(Effects { weights: &self.weights, factors: Some(&self.factors) })
     }
 
     fn save(&self, out: &mut StateWriter) {

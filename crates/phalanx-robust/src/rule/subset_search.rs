@@ -27,7 +27,7 @@ pub(super) struct SubsetSearch {
 }
 
 /// Sums within this relative distance are equal: the lower indices win.
-const TIE: f64 = 1e-12;
+pub(super) const TIE: f64 = 1e-12;
 
 /// The limit on steps was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

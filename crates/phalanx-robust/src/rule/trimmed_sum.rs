@@ -49,6 +49,10 @@ impl GeometricRule for TrimmedSum {
         Needs { pairs: Pairs::Own, has_norms: false }
     }
 
+    fn uses_edge_weights(&self) -> bool {
+        true
+    }
+
     fn weights(
         &mut self,
         geometry: &Geometry,

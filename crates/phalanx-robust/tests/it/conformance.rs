@@ -35,6 +35,9 @@ const EXCEPTIONS: &[(&str, Promise, &str)] = &[
     ("comparative-gradient-elimination", Promise::Near, "short vectors pass, far or not"),
     ("comparative-gradient-elimination", Promise::Translation, "norms are from the origin"),
     ("dnc", Promise::Near, "a sample sees one direction, and rows may lie far along others"),
+    ("filter-l2", Promise::Near, "a variance below the bound is left alone"),
+    ("filter-l2", Promise::Permutation, "near equal largest variances are told by rounding"),
+    ("filter-l2", Promise::Scale, "the bound on the variance is fixed"),
     ("fltrust", Promise::Near, "trusts every vector within a right angle of the own one"),
     ("fltrust", Promise::Translation, "compares directions seen from the origin"),
     ("fools-gold", Promise::Near, "a single vector unlike all others has full weight"),
@@ -62,6 +65,11 @@ const RARE: &[(&str, Promise, &str)] = &[
     ("caf", Promise::Permutation, "near equals beside far larger values are told by rounding"),
     ("krum", Promise::Permutation, "two mutual nearest rows tie; the lower index wins"),
     ("minimum-variance-averaging", Promise::Permutation, "equal variances: least indices win"),
+    (
+        "smallest-maximum-eigenvalue-averaging",
+        Promise::Permutation,
+        "equal eigenvalues: least indices win",
+    ),
     ("medoid", Promise::Permutation, "two rows alone tie; the lower index wins"),
 ];
 
@@ -72,8 +80,10 @@ const MEAN_WITHOUT_FAULTS: &[&str] = &[
     "clipped-gossip",
     "clipped-sum",
     "dnc",
+    "filter-l2",
     "iterative-outlier-scissor",
     "minimum-variance-averaging",
+    "smallest-maximum-eigenvalue-averaging",
     "trimmed-sum",
     "trimmed-mean",
     "meamed",
@@ -305,6 +315,61 @@ fn the_worked_example_of_every_rule() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What a rule says about single rows explains its result: weights, and factors where it clips.
+#[test]
+fn effects_explain_the_result() {
+    let (mut explained, mut clips) = (Vec::new(), Vec::new());
+    for rule in RULES {
+        let subject = Subject { mixing: None, rule };
+        let f = subject.f_max(11).unwrap().min(2);
+        let family = Case { byzantine: Byzantine::CommonOffset, ..plain_case() }.family(f);
+        let mut built = subject.build(11, f);
+        assert!(
+            built.effects().is_none_or(|effects| effects.weights.is_empty()),
+            "`{}`",
+            rule.name
+        );
+        let out = family.aggregate(&mut *built).unwrap();
+        let Some(effects) = built.effects() else { continue };
+        explained.push(rule.name);
+        let value = |k: usize| {
+            let terms = family.rows.iter().zip(effects.weights);
+            terms.map(|(row, weight)| f64::from(row[k]) * weight).sum::<f64>() as f32
+        };
+        let expected: Vec<f32> = (0..out.len()).map(value).collect();
+        is_close(&out, &expected).unwrap_or_else(|error| panic!("{subject}: {error}"));
+        let Some(factors) = effects.factors else { continue };
+        clips.push(rule.name);
+        for (i, factor) in factors.iter().enumerate() {
+            assert!((0.0..=1.0).contains(factor), "{subject}: {factors:?}");
+            let is_far = *factor < 0.1;
+            assert!(family.is_honest[i] || is_far, "{subject}: row {i} of {factors:?}");
+        }
+    }
+    let silent: Vec<&str> =
+        RULES.iter().map(|rule| rule.name).filter(|name| !explained.contains(name)).collect();
+    assert_eq!(
+        silent,
+        [
+            "bulyan",
+            "coordinate-wise-median",
+            "meamed",
+            "phocas",
+            "trimmed-mean",
+            "trimmed-midpoint"
+        ],
+        "they look at one coordinate at a time"
+    );
+    let expected = [
+        "centered-clipping",
+        "clipped-gossip",
+        "clipped-sum",
+        "self-centered-clipping",
+        "sign-guard",
+    ];
+    assert_eq!(clips, expected);
 }
 
 /// What a certificate says is what the contract above finds.

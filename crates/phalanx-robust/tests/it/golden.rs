@@ -127,7 +127,7 @@ fn the_list_is_in_alphabetical_order_and_complete() {
             rule.build.cost,
         ];
         assert!(texts.iter().all(|text| !text.is_empty()), "`{}`", rule.name);
-        assert!(rule.name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'));
+        assert!(rule.name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-')));
         for param in rule.params {
             assert!(!param.summary.is_empty(), "`{}` of `{}`", param.name, rule.name);
         }

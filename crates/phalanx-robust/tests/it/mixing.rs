@@ -51,6 +51,38 @@ fn clipping_leaves_short_vectors_and_zero_alone() {
     assert_eq!(out[1], [0.0, 0.0]);
 }
 
+/// Rows that nobody needs any more are clipped where they lie: the same bits, and a chain does so.
+#[test]
+fn clipping_in_place_is_clipping() {
+    let mut rng = Rng::stream(3, 0, "in place");
+    let mut rows: Vec<Vec<f32>> =
+        (0..9).map(|i| (0..37).map(|_| gaussian(&mut rng) * i as f32).collect()).collect();
+    rows[4][3] = f32::INFINITY;
+    let views: Vec<&[f32]> = rows.iter().map(Vec::as_slice).collect();
+    for name in ["static-clipping", "arc"] {
+        let mut clipping = build_mixing(mixing(name), 9, 2, &[]);
+        let expected = mix(&mut *clipping, &views).unwrap();
+        let mut found = Rows::default();
+        found.copy_from(Vectors::new(&views).unwrap());
+        assert_eq!(clipping.mix_in_place(&mut found), Ok(true), "{name}");
+        let found: Vec<Vec<u32>> = found.rows().map(bits).collect();
+        assert_eq!(found, expected.iter().map(|row| bits(row)).collect::<Vec<_>>(), "{name}");
+        assert!(found != views.iter().map(|row| bits(row)).collect::<Vec<_>>(), "{name}");
+
+        let mixed = mix(&mut *build_mixing(mixing("nearest-neighbor-mixing"), 9, 2, &[]), &views);
+        let mixed = mixed.unwrap();
+        let mixed: Vec<&[f32]> = mixed.iter().map(Vec::as_slice).collect();
+        let clipped = mix(&mut *build_mixing(mixing(name), 9, 2, &[]), &mixed).unwrap();
+        let clipped: Vec<&[f32]> = clipped.iter().map(Vec::as_slice).collect();
+        let rule = || build_rule(rule("coordinate-wise-median"), 9, 2, &[]);
+        let expected = family(&clipped).aggregate(&mut *rule()).unwrap();
+        let mixings = ["nearest-neighbor-mixing", name];
+        let mixings = mixings.map(|name| build_mixing(mixing(name), 9, 2, &[])).into();
+        let found = family(&views).aggregate(&mut Chain::new(mixings, rule())).unwrap();
+        assert_eq!(bits(&found), bits(&expected), "{name}");
+    }
+}
+
 #[test]
 fn clipping_refuses_a_majority_that_is_not_finite() {
     for name in ["static-clipping", "arc"] {

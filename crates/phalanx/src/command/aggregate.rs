@@ -231,10 +231,7 @@ impl Work<'_> {
         if !self.is_explained {
             return Ok((out, None));
         }
-        // A rule with memory now remembers this call; what is explained is a first call.
-        let mut rule = self.rule.build(self.population)?;
-        let mut explanation =
-            Explanation::new(self.rule, &mut *rule, seen, &out).map_err(to_problem)?;
+        let mut explanation = Explanation::new(self.rule, &*rule, seen, &out);
         explanation.mixings = effects;
         explanation.given = given.map(|given| distances(&given.rows(), &out));
         Ok((out, Some(explanation)))

@@ -1,7 +1,7 @@
 //! What became of each vector: dropped, clipped, weighted or used, and how far it lies.
 use phalanx_robust::kernel::order::Statistic;
 use phalanx_robust::mixing::MixingRule;
-use phalanx_robust::{AggregateError, Aggregator, Geometry, Rule, Vectors, kernel};
+use phalanx_robust::{Aggregator, Effects, Rule, Vectors, kernel};
 use rayon::prelude::*;
 use serde_json::json;
 
@@ -12,8 +12,8 @@ use crate::printer::{Printer, Tone};
 /// The part of each row in the result.
 #[derive(Debug, Clone, PartialEq)]
 enum Parts {
-    /// `Σ w_i x_i`
-    Weights(Vec<f64>),
+    /// `Σ w_i x_i`, and by which factors rows were clipped
+    Weights(Vec<f64>, Option<Vec<f64>>),
     /// shares of the coordinates
     Shares(Vec<Shares>),
     /// the rule says nothing about single rows
@@ -73,38 +73,24 @@ pub fn distances(rows: &[&[f32]], out: &[f32]) -> Vec<Placed> {
 }
 
 impl Explanation {
-    /// Explains the result `out` that `rule`, freshly built, has of `vectors`.
-    ///
-    /// # Errors
-    /// Those of the rule.
+    /// Explains the result `out` that `rule` has just had of `vectors`.
     pub fn new(
         chosen: &Chosen<Rule>,
-        rule: &mut dyn Aggregator,
+        rule: &dyn Aggregator,
         vectors: Vectors<'_>,
         out: &[f32],
-    ) -> Result<Self, AggregateError> {
+    ) -> Self {
         let placed = distances(vectors.rows(), out);
-        let statistic = rule.statistic(vectors.count());
-        let parts = match (rule.geometric(), statistic) {
-            (Some(rule), _) => {
-                let mut geometry = Geometry::default();
-                geometry.compute(vectors, rule.needs());
-                for (i, row) in placed.iter().enumerate() {
-                    match row.not_finite {
-                        0 => geometry.mark_finite(i),
-                        _ => geometry.mark_not_finite(i),
-                    }
-                }
-                let mut weights = vec![0.0; vectors.count()];
-                rule.weights(&geometry, vectors.own_index(), &mut weights)?;
-                Parts::Weights(weights)
+        let parts = match (rule.effects(), rule.statistic(vectors.count())) {
+            (Some(Effects { weights, factors }), _) => {
+                Parts::Weights(weights.to_vec(), factors.map(<[f64]>::to_vec))
             }
             (None, Some(statistic)) => Parts::Shares(shares(vectors.rows(), statistic)),
             (None, None) => Parts::Unknown,
         };
         let (rule, formula) = (chosen.entry.name, chosen.entry.build.formula);
         let (mixings, given, names) = (Vec::new(), None, None);
-        Ok(Self { rule, formula, parts, placed, mixings, given, names })
+        Self { rule, formula, parts, placed, mixings, given, names }
     }
 
     /// The same with names for the rows of the file.
@@ -143,17 +129,19 @@ impl Explanation {
     fn verdict(&self, i: usize) -> String {
         let fault = fault(self.placed[i]);
         let word = match &self.parts {
-            Parts::Weights(weights) => {
+            Parts::Weights(weights, factors) => {
+                let factor = factors.as_ref().map_or(1.0, |factors| factors[i]);
                 let most = weights.iter().fold(0.0, |most: f64, weight| most.max(*weight));
                 match weights[i] {
-                    0.0 => "dropped",
-                    weight if weight < most * (1.0 - 1e-9) => "weighted down",
-                    _ => "kept",
+                    0.0 => "dropped".into(),
+                    _ if factor < 1.0 => format!("clipped, times {}", short(factor)),
+                    weight if weight < most * (1.0 - 1e-9) => "weighted down".into(),
+                    _ => "kept".into(),
                 }
             }
-            _ => "",
+            _ => String::new(),
         };
-        match (word, fault.as_str()) {
+        match (word.as_str(), fault.as_str()) {
             ("", fault) => fault.into(),
             (word, "") => word.into(),
             (word, fault) => format!("{word}: {fault}"),
@@ -165,7 +153,7 @@ impl Explanation {
         let row = |i: usize| {
             let mut cells = vec![self.label(i, is_of_file)];
             match &self.parts {
-                Parts::Weights(weights) => cells.push(short(weights[i])),
+                Parts::Weights(weights, _) => cells.push(short(weights[i])),
                 Parts::Shares(shares) => {
                     let Shares { used, below, above } = shares[i];
                     let percent = |share: f64| format!("{:.1} %", 100.0 * share);
@@ -177,7 +165,7 @@ impl Explanation {
             cells
         };
         let titles: &[&str] = match &self.parts {
-            Parts::Weights(_) => &["row", "weight", "distance", ""],
+            Parts::Weights(..) => &["row", "weight", "distance", ""],
             Parts::Shares(_) => &["row", "used", "trimmed below", "trimmed above", "distance", ""],
             Parts::Unknown => &["row", "distance", ""],
         };
@@ -200,7 +188,12 @@ impl Explanation {
                 value["name"] = json!(name);
             }
             match &self.parts {
-                Parts::Weights(weights) => value["weight"] = json!(weights[i]),
+                Parts::Weights(weights, factors) => {
+                    value["weight"] = json!(weights[i]);
+                    if let Some(factors) = factors {
+                        value["clip_factor"] = json!(factors[i]);
+                    }
+                }
                 Parts::Shares(shares) => {
                     value["used"] = json!(shares[i].used);
                     value["trimmed_below"] = json!(shares[i].below);

@@ -124,6 +124,18 @@ fn an_explanation_says_who_was_dropped_clipped_or_used() {
     ] {
         assert!(said.out.lines().any(|found| found == line), "{}", said.out);
     }
+    let words = "--rule centered-clipping --param tau=5 -f 1 in.csv -o out.csv --explain";
+    let said = on("3,4\n6,8\n0,0\n", words);
+    for line in [
+        "0    0.33333  1.66667   kept",
+        "1    0.16667  6.66667   clipped, times 0.5",
+        "2    0.33333  3.33333   kept",
+    ] {
+        assert!(said.out.lines().any(|found| found == line), "{}", said.out);
+    }
+    let said = on("3,4\n6,8\n0,0\n", &(words.to_owned() + " --json"));
+    let value: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(value["explanation"]["rows"][1]["clip_factor"], 0.5);
     let words = "--rule average --mix bucketing size=2 -f 1 in.csv -o out.csv --explain";
     assert!(on(THREE, words).out.contains("3 vectors became 2"));
     let said = on("1,2\n3,4\nnan,1\n", "--rule average -f 1 in.csv -o out.csv --explain");

@@ -30,7 +30,44 @@ fn documented_examples() {
     on_three(build("krum", (3, 1), &byzfl), 0, &[1.0, 2.0, 3.0], "krum: a tie, lowest index");
     on_three(build("multi-krum", (3, 1), &byzfl), 0, &low, "multi-krum");
     on_three(build("minimum-diameter-averaging", (3, 1), &[]), 0, &low, "mda");
+    on_three(build("minimum-variance-averaging", (3, 1), &[]), 0, &low, "mva, derived");
+    on_three(build("smallest-maximum-eigenvalue-averaging", (3, 1), &[]), 0, &low, "smea");
     on_three(build("nearest-neighbor-averaging", (3, 1), &[]), 1, &low, "nna at row 1");
+}
+
+/// Rows 0, 1, 2, 4, 100 with f = 1. The variance 1538.7 around 21.4 exceeds √20, so that row i keeps
+/// 1 − ((x_i − 21.4)/78.6)² of its weight and 100 has none; of the others 1.77 is the mean and 2.2
+/// the variance. With σ = 0.1 a second round, the last, takes 4 as well.
+#[test]
+fn filtering_by_hand() {
+    let rows: Vec<Vec<f32>> = [0.0, 1.0, 2.0, 4.0, 100.0].iter().map(|x| vec![*x]).collect();
+    let filter = |sigma: f64| {
+        let mut rule = build("filter-l2", (5, 1), &[("sigma", Value::Number(sigma))]);
+        aggregate(&mut rule, &rows, 0).unwrap()[0]
+    };
+    assert_eq!(filter(1e4), 21.4);
+    let mass = [0.0f64, 1.0, 2.0, 4.0].map(|x| (x, 1.0 - ((x - 21.4) / 78.6).powi(2)));
+    let mean = |mass: &[(f64, f64)]| {
+        let sum: f64 = mass.iter().map(|(_, weight)| weight).sum();
+        mass.iter().map(|(x, weight)| x * weight).sum::<f64>() / sum
+    };
+    let first = mean(&mass);
+    assert_close(&[filter(1.0)], &[first], "one round");
+    let second =
+        mass.map(|(x, weight)| (x, weight * (1.0 - ((x - first) / (4.0 - first)).powi(2))));
+    assert_close(&[filter(0.1)], &[mean(&second)], "two rounds");
+    assert_eq!(filter(0.0), filter(1e-5), "published: 0 means 1e-5");
+}
+
+/// Two rows at ±1 are equally far: the published loop divides by 0, here their mean stands.
+#[test]
+fn filtering_leaves_something() {
+    for rows in
+        [vec![vec![-1.0], vec![1.0], vec![f32::NAN]], vec![vec![-9.0], vec![0.0], vec![9.0]]]
+    {
+        let given = [("sigma", Value::Number(0.0))];
+        assert_eq!(aggregate(&mut build("filter-l2", (3, 1), &given), &rows, 0).unwrap(), [0.0]);
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Rules for weighted graphs, by hand and against plain formulas.
-use phalanx_robust::{Rng, Vectors};
+use phalanx_robust::mixing::MIXINGS;
+use phalanx_robust::registry::find;
+use phalanx_robust::{AggregateError, Aggregator as _, Chain, Population, RULES, Rng, Vectors};
 
 use super::{Rule, aggregate, build, cloud, squared, widen};
 
@@ -68,4 +70,48 @@ fn without_faults_they_are_the_weighted_mean() {
             assert!(squared(&widen(&found), &expected).sqrt() < 1e-6, "{name}");
         }
     }
+}
+
+/// Own 0, weights 1, 2, 3, 2 of 8: the second-largest distance is 2, at which 5 is clipped.
+#[test]
+fn self_centered_clipping_takes_weights_in_its_original_form() {
+    let original = [("form", super::word("original"))];
+    let mut rule = build("self-centered-clipping", (4, 1), &original);
+    let found = on(&mut rule, &[0.0, -1.0, 2.0, 5.0], &[1.0, 2.0, 3.0, 2.0]);
+    assert!((found - (-2.0 + 6.0 + 4.0) / 8.0).abs() < 1e-6, "{found}");
+}
+
+/// Edge weights count, or are refused; and `phalanx explain` shows which, in the formula.
+#[test]
+fn no_rule_ignores_edge_weights() {
+    let rows = cloud(&mut Rng::stream(2, 0, "weights"), 9, 5);
+    let views: Vec<&[f32]> = rows.iter().map(Vec::as_slice).collect();
+    let plain = Vectors::new(&views).unwrap().with_own(0);
+    let weights = [3.0, 1.0, 2.0, 0.5, 1.0, 4.0, 1.0, 2.0, 1.0];
+    let weighted = plain.with_weights(&weights).unwrap();
+    for entry in RULES {
+        let aggregate = |vectors| {
+            let mut out = vec![f32::NAN; 5];
+            let mut rule = build(entry.name, (9, 1), &[]);
+            (rule.uses_edge_weights(), rule.aggregate(vectors, &mut out).map(|()| out))
+        };
+        let (uses, found) = aggregate(weighted);
+        assert_eq!(entry.build.formula.contains("edge weights"), uses, "`{}`", entry.name);
+        match uses {
+            true => assert_ne!(found, aggregate(plain).1, "`{}` ignores them", entry.name),
+            false => assert_eq!(found, Err(AggregateError::EdgeWeights), "`{}`", entry.name),
+        }
+    }
+    // Behind a mixing there are no edges any more.
+    let mixings = || {
+        let entry = find(MIXINGS, "nearest-neighbor-mixing").unwrap();
+        let args = phalanx_robust::Args::check(entry.name, entry.params, &Default::default());
+        vec![(entry.build.build)(&args.unwrap(), Population::new(9, 1).unwrap()).unwrap()]
+    };
+    let mut chain = Chain::new(mixings(), build("trimmed-sum", (9, 1), &[]));
+    assert!(!chain.uses_edge_weights());
+    assert_eq!(chain.aggregate(weighted, &mut [0.0; 5]), Err(AggregateError::EdgeWeights));
+    let mut chain = Chain::new(Vec::new(), build("trimmed-sum", (9, 1), &[]));
+    assert!(chain.uses_edge_weights());
+    assert_eq!(chain.aggregate(weighted, &mut [0.0; 5]), Ok(()));
 }

@@ -4,6 +4,7 @@ use phalanx_robust::{AggregateError, Rng};
 use super::{aggregate, build, cloud, mean, squared, subsets, widen};
 
 const MVA: &str = "minimum-variance-averaging";
+const SMEA: &str = "smallest-maximum-eigenvalue-averaging";
 const MDA: &str = "minimum-diameter-averaging";
 
 fn diameter(rows: &[Vec<f32>], subset: &[usize]) -> f64 {
@@ -74,6 +75,64 @@ fn least_variance_equals_enumeration() {
     }
 }
 
+/// The largest eigenvalue of the scatter, through the matrix of size d x d and by squaring it until
+/// only the largest is left: nothing of the rule's own way.
+fn largest_eigenvalue(rows: &[Vec<f32>], subset: &[usize]) -> f64 {
+    let centre = mean(subset.iter().map(|i| &rows[*i]));
+    let d = centre.len();
+    let mut matrix = vec![0.0; d * d];
+    for &i in subset {
+        let row: Vec<f64> = widen(&rows[i]).iter().zip(&centre).map(|(x, m)| x - m).collect();
+        for k in 0..d * d {
+            matrix[k] += row[k / d] * row[k % d];
+        }
+    }
+    // λ = lim trace(M^p)^(1/p) with p = 2^40, kept in range by dividing by the trace.
+    let (mut logarithm, mut power) = (0.0, 1.0);
+    for _ in 0..40 {
+        let trace: f64 = (0..d).map(|k| matrix[k * d + k]).sum();
+        if trace == 0.0 {
+            return 0.0;
+        }
+        logarithm += trace.ln() / power;
+        matrix.iter_mut().for_each(|entry| *entry /= trace);
+        let entry = |k: usize| (0..d).map(|l| matrix[k / d * d + l] * matrix[l * d + k % d]).sum();
+        matrix = (0..d * d).map(entry).collect();
+        power *= 2.0;
+    }
+    logarithm.exp()
+}
+
+#[test]
+fn least_largest_eigenvalue_equals_enumeration() {
+    let mut rng = Rng::stream(4, 0, "smea");
+    let mut is_not_least_variance = 0;
+    for case in 0..300 {
+        let count = 1 + rng.below(10);
+        let f = rng.below(count.div_ceil(2));
+        let rows = match case % 3 {
+            0 => grid(&mut rng, count, 1, 5),
+            1 => grid(&mut rng, count, 3, 3),
+            _ => cloud(&mut rng, count, 4),
+        };
+        let mut best: Option<(f64, Vec<usize>)> = None;
+        for subset in subsets(count, count - f) {
+            let value = largest_eigenvalue(&rows, &subset);
+            if best.as_ref().is_none_or(|(least, _)| value < *least * (1.0 - 1e-11)) {
+                best = Some((value, subset));
+            }
+        }
+        let best = best.unwrap().1;
+        let of_variance = first_best(&rows, count - f, sum_over_pairs);
+        is_not_least_variance += usize::from(best != of_variance);
+        let expected = mean(best.iter().map(|i| &rows[*i]));
+        let found = aggregate(&mut build(SMEA, (count, f), &[]), &rows, 0).unwrap();
+        let error = squared(&widen(&found), &expected).sqrt();
+        assert!(error < 1e-6, "{case}: {rows:?} f = {f}: {found:?}, not {best:?} {expected:?}");
+    }
+    assert!(is_not_least_variance > 20, "told from least variance {is_not_least_variance} times");
+}
+
 #[test]
 fn clustered_rows_of_a_hundred_are_fast() {
     let mut rng = Rng::stream(2, 0, "clustered");
@@ -94,4 +153,15 @@ fn clustered_rows_of_a_hundred_are_fast() {
     let found = aggregate(&mut build(MVA, (100, 16), &[]), &rows, 0).unwrap();
     let error = squared(&widen(&found), &mean(&rows[..84])).sqrt();
     assert!(error < 1e-6, "{error}");
+    let found = aggregate(&mut build(SMEA, (100, 16), &[]), &rows, 0).unwrap();
+    let error = squared(&widen(&found), &mean(&rows[..84])).sqrt();
+    assert!(error < 1e-6, "{error}");
+}
+
+/// Nothing tells 60 rows of one cloud apart, and there are 10¹⁶ sets of 40: an error, no hang.
+#[test]
+fn a_search_for_the_least_eigenvalue_ends() {
+    let rows = cloud(&mut Rng::stream(5, 0, "cloud"), 60, 40);
+    let refused = aggregate(&mut build(SMEA, (60, 20), &[]), &rows, 0);
+    assert_eq!(refused, Err(AggregateError::Limit { rule: SMEA, limit: 10_000_000 }));
 }
