@@ -1,0 +1,3 @@
+//! Thompson sampling for diffusions: the numbers of the specification, and what holds exactly.
+mod goldens;
+mod streams;
