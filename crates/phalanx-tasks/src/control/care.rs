@@ -193,7 +193,11 @@ impl Equation<'_> {
             (residual, p) = (self.residual(&next), next);
         }
         let bound = RESIDUAL_MAX * (1.0 + p.norm());
-        if residual <= bound { Ok((p, residual)) } else { Err(CareError::Residual { residual, bound }) }
+        if residual <= bound {
+            Ok((p, residual))
+        } else {
+            Err(CareError::Residual { residual, bound })
+        }
     }
 }
 

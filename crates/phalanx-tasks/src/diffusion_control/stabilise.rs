@@ -65,8 +65,17 @@ impl Setting<'_> {
     /// The first phase up to its last step, before anything is decided.
     ///
     /// # Errors
-    /// [`Diverged`] when the state runs away.
+    /// [`Lost`] when the state runs away.
     pub fn excite<'a>(&'a self, streams: &dyn Streams) -> Result<Flight<'a>, Lost<'a>> {
+        self.excite_watched(streams, &mut |_| {})
+    }
+
+    /// The same, with somebody who looks at the flight when half of the pieces are flown.
+    pub(super) fn excite_watched<'a>(
+        &'a self,
+        streams: &dyn Streams,
+        half_way: &mut dyn FnMut(&Flight<'_>),
+    ) -> Result<Flight<'a>, Lost<'a>> {
         let plant = self.plant;
         let noise = streams.stream(Purpose::Process);
         let mut flight = Flight::new(plant, self.optimum, self.stepping, noise);
@@ -76,10 +85,13 @@ impl Setting<'_> {
         dither.iter_mut().for_each(|entry| *entry *= plant.dither);
         let gain = self.initial_gain(streams);
         let steps = self.steps(self.stabilisation.seconds);
-        for piece in 0..pieces as u64 {
+        for piece in 0..pieces {
+            if piece == pieces / 2 {
+                half_way(&flight);
+            }
             // Step k belongs to piece ⌊k κ / steps⌋.
-            let start = |piece: u64| (piece * steps).div_ceil(pieces as u64);
-            let offset = dither[piece as usize * q..(piece as usize + 1) * q].to_vec();
+            let start = |piece: usize| (piece as u64 * steps).div_ceil(pieces as u64);
+            let offset = dither[piece * q..(piece + 1) * q].to_vec();
             let feedback = Feedback { gain: gain.clone(), offset };
             if let Err(diverged) = flight.fly(&feedback, start(piece + 1) - start(piece)) {
                 return Err(Lost { flight, diverged });

@@ -52,12 +52,14 @@ fn stabilisation_after_four_and_eight_seconds_succeeds_as_often_as_in_the_specif
     assert_row("blood-glucose", (NoiseModel::Agnostic, thompson), &[(4.0, 630)]);
 }
 
-/// B4 at the short end, with this project's own streams.
+/// B4 at the short end, with this project's own streams. At 4 s the specification's thousand draws
+/// are on the low side: twenty thousand succeed in 0.750 of the cases with its streams and in 0.745
+/// with ours.
 #[test]
 fn stabilisation_with_other_noise_succeeds_as_often_within_its_spread() {
     let bench = Bench::of("x-29a");
     let policy = bench.policy("thompson-sampling", None);
-    for (seconds, expected, slack) in [(4.0, 0.733, 0.045), (8.0, 0.957, 0.02)] {
+    for (seconds, expected, slack) in [(4.0, 0.748, 0.04), (8.0, 0.957, 0.02)] {
         let setting = bench.setting(seconds);
         let stable = (0..1000u64).into_par_iter().filter(|owner| {
             let streams = SeededStreams { seed: 7, owner: *owner };
@@ -104,24 +106,6 @@ fn a_randomised_estimate_with_too_much_noise_loses_planes() {
 #[cfg(feature = "nightly")]
 mod nightly {
     use super::*;
-
-    #[test]
-    fn tmp_many() {
-        let bench = Bench::of("x-29a");
-        let policy = bench.policy("thompson-sampling", None);
-        let n = 20000;
-        println!("TMP reference {}", successes(&bench, 4.0, (NoiseModel::Agnostic, &*policy), n));
-        let setting = bench.setting(4.0);
-        let stable = (0..n).into_par_iter().filter(|owner| {
-            let streams = SeededStreams { seed: 7, owner: *owner };
-            let done = phalanx_tasks::diffusion_control::stabilise(&setting, &*policy, &streams);
-            done.is_ok_and(|done| {
-                let closed = bench.plant.closed_loop(&done.decision.gain);
-                spectral_abscissa(&closed).is_ok_and(|worst| worst < 0.0)
-            })
-        });
-        println!("TMP own {}", stable.count());
-    }
 
     const TIMES: [f64; 9] = [4.0, 6.0, 8.0, 10.0, 12.0, 14.0, 16.0, 18.0, 20.0];
 
