@@ -4,6 +4,7 @@
 //!
 //! Start reading at `folder.rs`, the format, then the page.
 pub mod compare;
+pub mod control;
 mod csv;
 mod figure;
 pub mod folder;

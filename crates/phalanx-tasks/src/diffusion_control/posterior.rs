@@ -89,11 +89,6 @@ impl Posterior {
         mean.is_finite().then_some(Self { mean, factor, column_factor })
     }
 
-    /// From a mean and the factor of a precision.
-    pub fn from_parts(mean: Matrix, factor: Cholesky, noise_factor: Option<&Matrix>) -> Self {
-        Self { mean, factor, column_factor: noise_factor.cloned() }
-    }
-
     /// A draw: M + L⁻ᵀ G R^½ᵀ with G of standard normals, row by row.
     pub fn sample(&self, normals: &mut dyn Normals) -> Matrix {
         let mut draw = Matrix::zeros(self.mean.rows(), self.mean.columns());

@@ -1,7 +1,7 @@
 //! From the messages of all agents to one posterior.
 use phalanx_robust::registry::find;
 use phalanx_robust::{
-    AggregateError, Args, Entry, Param, Population, PopulationError, RULES, Rule, Vectors,
+    AggregateError, Args, Bound, Entry, Param, Population, PopulationError, RULES, Rule, Vectors,
 };
 
 use super::reference::{Scaled, built};
@@ -64,6 +64,12 @@ pub struct Pooled {
 
 /// Makes one posterior of all messages.
 pub trait Pool: Send + Sync {
+    /// Whether it works for so many agents and liars.
+    ///
+    /// # Errors
+    /// [`PoolError`] names the bound that does not hold.
+    fn check(&self, population: Population) -> Result<(), PoolError>;
+
     /// # Errors
     /// [`PoolError`] when nothing can be promised.
     fn pool(&self, pools: &Pools<'_>, messages: &[Information]) -> Result<Pooled, PoolError>;
@@ -103,8 +109,8 @@ const SCORES: Entry<PoolingRule> = Entry {
     source: SOURCE,
     params: &[RULE],
     build: PoolingRule {
-        formula: "θ ← θ + η rule(V_ref⁻¹ (S_i − V_i θ)), V_ref the geometric median of V_i; \
-                  precision (n − f) V_ref + Σ₀",
+        formula: "V_ref = L Lᵀ the geometric median of V_i; θ ← θ + η L⁻ᵀ rule(L⁻¹ (S_i − V_i θ) C⁻ᵀ) Cᵀ; \
+                  information (n − f) V_ref at the root, and the prior",
         build: |args| Ok(Box::new(Scores { rule: rule(args)? })),
     },
 };
@@ -137,6 +143,10 @@ fn rule(args: &Args) -> Result<&'static Entry<Rule>, PoolError> {
 struct Sum;
 
 impl Pool for Sum {
+    fn check(&self, _population: Population) -> Result<(), PoolError> {
+        Ok(())
+    }
+
     fn pool(&self, pools: &Pools<'_>, messages: &[Information]) -> Result<Pooled, PoolError> {
         sum(pools, messages, vec![true; messages.len()])
     }
@@ -173,28 +183,30 @@ struct Root {
 
 impl Scores {
     /// θ at which the rule makes zero of the scores.
-    fn root(
-        &self,
-        prior: &Prior,
-        messages: &[Information],
-        population: Population,
-    ) -> Result<Root, PoolError> {
-        let scaled = Scaled::new(messages, population)?;
-        let mut rule = built(self.rule, population)?;
+    ///
+    /// The rule sees scores in units of their own standard deviation in every direction: else a
+    /// liar could hide behind the spread of directions that nobody knows much about.
+    fn root(&self, pools: &Pools<'_>, checked: &Checked) -> Result<Root, PoolError> {
+        let scaled = Scaled::new(&checked.messages, checked.population)?;
+        let noise = Cholesky::new(pools.noise).ok_or(PoolError::NotDefinite)?;
+        let mut rule = built(self.rule, checked.population)?;
         let step = STEP_MAX.min(1.0 / scaled.greatest);
-        let mut theta = prior.mean.clone();
-        let mut condensed = vec![0.0f32; theta.entries().len()];
+        let mut theta = pools.prior.mean.clone();
+        let (n, p) = (theta.rows(), theta.columns());
+        let mut condensed = vec![0.0f32; n * p];
         for _ in 0..ROUNDS_MAX {
-            let newton = |message: &Information| {
-                let direction = scaled.factor.solve(&message.score(&theta));
-                direction.entries().iter().map(|entry| *entry as f32).collect()
+            let whitened = |message: &Information| {
+                let half = scaled.factor.solve_lower(&message.score(&theta));
+                let whole = noise.solve_lower(&half.transposed());
+                whole.entries().iter().map(|entry| *entry as f32).collect()
             };
-            let rows: Vec<Vec<f32>> = scaled.messages.iter().map(newton).collect();
+            let rows: Vec<Vec<f32>> = scaled.messages.iter().map(whitened).collect();
             let rows: Vec<&[f32]> = rows.iter().map(Vec::as_slice).collect();
             let vectors = Vectors::new(&rows).map_err(AggregateError::from)?;
             rule.aggregate(vectors, &mut condensed)?;
-            let condensed = condensed.iter().map(|entry| f64::from(*entry)).collect();
-            let direction = Matrix::from_entries(theta.rows(), theta.columns(), condensed);
+            let entries = condensed.iter().map(|entry| f64::from(*entry)).collect();
+            let half = noise.lower().times(&Matrix::from_entries(p, n, entries)).transposed();
+            let direction = scaled.factor.solve_upper(&half);
             theta.add(step, &direction);
             if direction.norm() <= SETTLED * (1.0 + theta.norm()) {
                 break;
@@ -208,14 +220,25 @@ impl Scores {
 }
 
 impl Pool for Scores {
+    fn check(&self, population: Population) -> Result<(), PoolError> {
+        population.require(Bound::MAJORITY)?;
+        population.require(self.rule.build.bound)?;
+        if self.rule.build.is_self_centred {
+            let why = "it is centred at the own vector, and here all are equal".into();
+            return Err(PoolError::Rule { rule: self.rule.name, why });
+        }
+        built(self.rule, population).map(|_| ())
+    }
+
     fn pool(&self, pools: &Pools<'_>, messages: &[Information]) -> Result<Pooled, PoolError> {
         let checked = Checked::new(messages, pools.population)?;
-        let root = self.root(pools.prior, &checked.messages, checked.population)?;
+        let root = self.root(pools, &checked)?;
         // No more than the honest are known to have collected.
-        let honest = checked.population.quorum() as f64;
-        let precision = pools.prior.precision.plus(honest, &root.reference);
-        let factor = Cholesky::new(&precision).ok_or(PoolError::NotDefinite)?;
-        let posterior = Posterior::from_parts(root.theta, factor, pools.noise_factor);
+        let precision = root.reference.scaled(checked.population.quorum() as f64);
+        let evidence = precision.times(&root.theta);
+        let honest = Information { precision, evidence };
+        let posterior = Posterior::new(pools.prior, &honest, pools.noise_factor);
+        let posterior = posterior.ok_or(PoolError::NotDefinite)?;
         Ok(Pooled { posterior, is_used: checked.is_sound })
     }
 }
@@ -230,9 +253,13 @@ const MEDIANS_MAX: f64 = 3.0;
 const TRACES_MAX: f64 = 5.0;
 
 impl Pool for Screen {
+    fn check(&self, population: Population) -> Result<(), PoolError> {
+        self.scores.check(population)
+    }
+
     fn pool(&self, pools: &Pools<'_>, messages: &[Information]) -> Result<Pooled, PoolError> {
         let checked = Checked::new(messages, pools.population)?;
-        let root = self.scores.root(pools.prior, &checked.messages, checked.population)?;
+        let root = self.scores.root(pools, &checked)?;
         let noise = Cholesky::new(pools.noise).ok_or(PoolError::NotDefinite)?;
         let size = |message: &Information| {
             let n = message.precision.rows();

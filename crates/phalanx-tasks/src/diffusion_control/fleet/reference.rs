@@ -65,27 +65,63 @@ impl Scaled {
     }
 }
 
-/// The geometric median of the precisions: distances and weights in f64, because information
-/// spans more orders of magnitude than an f32 has digits.
+/// The geometric median of the precisions, in units in which no direction is larger than another:
+/// else the spread of what everybody knows well would hide any claim about what nobody knows.
+/// First in units of the median of each diagonal entry, then in those of the result.
 fn median(messages: &[Information], population: Population) -> Result<Matrix, PoolError> {
+    let n = messages[0].precision.rows();
+    let scale = |i: usize| {
+        let mut entries: Vec<f64> = messages.iter().map(|m| m.precision[(i, i)]).collect();
+        entries.sort_by(f64::total_cmp);
+        entries[(entries.len() - 1) / 2].sqrt()
+    };
+    let scales: Vec<f64> = (0..n).map(scale).collect();
+    if scales.iter().any(|scale| *scale <= 0.0) {
+        return Err(PoolError::NotDefinite);
+    }
+    let mut factor = Cholesky::new(&Matrix::diagonal(
+        &scales.iter().map(|scale| scale * scale).collect::<Vec<f64>>(),
+    ))
+    .ok_or(PoolError::NotDefinite)?;
+    let mut reference = Matrix::zeros(n, n);
+    for _ in 0..UNITS {
+        let whitened = |message: &Information| {
+            let half = factor.solve_lower(&message.precision).transposed();
+            factor.solve_lower(&half).symmetrised()
+        };
+        let whitened: Vec<Matrix> = messages.iter().map(whitened).collect();
+        let centre = median_of(&whitened, population)?;
+        let lower = factor.lower();
+        reference = lower.times(&centre).times_transposed(lower).symmetrised();
+        let ridge = Matrix::scalar(n, 1e-12 * reference.trace());
+        factor = Cholesky::new(&reference.plus(1.0, &ridge)).ok_or(PoolError::NotDefinite)?;
+    }
+    Ok(reference)
+}
+
+/// Times that the units are chosen.
+const UNITS: usize = 2;
+
+/// The geometric median, distances and weights in f64: information spans more orders of magnitude
+/// than an f32 has digits.
+fn median_of(matrices: &[Matrix], population: Population) -> Result<Matrix, PoolError> {
     let entry = find(RULES, "geometric-median").expect("a listed rule");
     let mut rule = built(entry, population)?;
     let rule = rule.geometric().expect("the geometric median looks at distances alone");
-    let count = messages.len();
+    let count = matrices.len();
     let mut geometry = Geometry::unknown(count);
     for i in 0..count {
         geometry.mark_finite(i);
         for j in 0..i {
-            let between = messages[i].precision.plus(-1.0, &messages[j].precision).norm();
+            let between = matrices[i].plus(-1.0, &matrices[j]).norm();
             geometry.set_squared_distance((i, j), between * between);
         }
     }
     let mut weights = vec![0.0; count];
     rule.weights(&geometry, None, &mut weights)?;
-    let n = messages[0].precision.rows();
-    let mut out = Matrix::zeros(n, n);
-    for (message, weight) in messages.iter().zip(&weights) {
-        out.add(*weight, &message.precision);
+    let mut out = Matrix::zeros(matrices[0].rows(), matrices[0].columns());
+    for (matrix, weight) in matrices.iter().zip(&weights) {
+        out.add(*weight, matrix);
     }
     Ok(out.symmetrised())
 }
