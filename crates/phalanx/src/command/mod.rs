@@ -6,6 +6,7 @@ pub mod choice;
 pub mod columns;
 pub mod compare;
 pub mod completions;
+pub mod control;
 pub mod data;
 pub mod explain;
 pub mod explanation;
@@ -94,6 +95,8 @@ enum Command {
     Aggregate(aggregate::Aggregate),
     /// Forge the vectors that Byzantine nodes would send among those of a file
     Attack(attack::Attack),
+    /// Regulate plants that are unknown, or solve for one that is known
+    Control(control::Control),
     /// Show which data sets are here and how to get the rest
     Data(data::Data),
     /// Write the completion script of a shell
@@ -179,6 +182,7 @@ impl Command {
             Self::Compare(compare) => compare.carry_out(printer),
             Self::Aggregate(aggregate) => aggregate.carry_out(printer),
             Self::Attack(attack) => attack.carry_out(printer),
+            Self::Control(control) => control.carry_out(printer),
             Self::Data(data) => data.carry_out(printer),
             Self::Completions(completions) => completions.carry_out(printer),
         }

@@ -52,7 +52,10 @@ impl CareCommand {
     pub(super) fn carry_out(self, printer: &mut Printer) -> Result<Verdict, Problem> {
         let (question, origins) = match (&self.file, &self.plant) {
             (Some(file), _) => from_file(file)?,
-            (None, Some(name)) => (from_name(name)?, Origins { table: Table::new(), place: format!("--plant {name}") }),
+            (None, Some(name)) => (
+                from_name(name)?,
+                Origins { table: Table::new(), place: format!("--plant {name}") },
+            ),
             (None, None) => return Err(Problem::new("no plant is given").hint("name a file")),
         };
         let solved = care(&question.regulator()).map_err(|error| origins.refused(&error))?;
@@ -96,10 +99,9 @@ impl Origins {
                 *what,
                 "the state cost must be positive semidefinite, the input cost positive definite",
             ),
-            CareError::NotStabilisable(_) => (
-                "b",
-                "add an input that reaches this mode, or leave the mode out of the plant",
-            ),
+            CareError::NotStabilisable(_) => {
+                ("b", "add an input that reaches this mode, or leave the mode out of the plant")
+            }
             CareError::NotStable { .. } => (
                 "state-cost",
                 "a mode that costs nothing is not worth moving; give its state a cost",
@@ -168,7 +170,9 @@ fn from_file(file: &Path) -> Result<(Question, Origins), Problem> {
         a,
         b,
     };
-    if let Some(noise) = question.noise.as_ref().filter(|noise| (noise.rows(), noise.columns()) != (n, n)) {
+    if let Some(noise) =
+        question.noise.as_ref().filter(|noise| (noise.rows(), noise.columns()) != (n, n))
+    {
         let message =
             format!("`noise` is {} × {}, but {n} × {n} is needed", noise.rows(), noise.columns());
         return Err(Problem::new(message).at(&table["noise"].origin));
@@ -193,7 +197,8 @@ fn as_json(solved: &Care, cost: Option<f64>) -> Value {
 }
 
 fn show(printer: &mut Printer, solved: &Care, cost: Option<f64>) {
-    for (what, matrix) in [("gain K of u = +Kx", &solved.gain), ("cost to go P", &solved.cost_to_go)]
+    for (what, matrix) in
+        [("gain K of u = +Kx", &solved.gain), ("cost to go P", &solved.cost_to_go)]
     {
         let heading = printer.paint(Tone::Strong, what);
         printer.result(heading);

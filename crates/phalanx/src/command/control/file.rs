@@ -16,8 +16,16 @@ use crate::experiment::document::{self, Item, Kind as Shape, Origin, Table};
 use crate::problem::Problem;
 
 const TOP_KEYS: &[&str] = &[
-    "arm", "episodes", "format", "name", "plant", "posterior", "run", "simulation",
-    "stabilisation", "trials",
+    "arm",
+    "episodes",
+    "format",
+    "name",
+    "plant",
+    "posterior",
+    "run",
+    "simulation",
+    "stabilisation",
+    "trials",
 ];
 
 /// Greatest simulated time of a replication, in seconds.
@@ -212,12 +220,10 @@ impl Reader<'_> {
     fn stepping(&self) -> Result<Stepping, Problem> {
         let section = self.section("simulation", &["method", "step"])?;
         let method = match section.get("method") {
-            Some(item) => {
-                match item.word("simulation.method", &["euler-maruyama", "exact"])? {
-                    "exact" => Method::Exact,
-                    _ => Method::EulerMaruyama,
-                }
-            }
+            Some(item) => match item.word("simulation.method", &["euler-maruyama", "exact"])? {
+                "exact" => Method::Exact,
+                _ => Method::EulerMaruyama,
+            },
             None => Method::EulerMaruyama,
         };
         Ok(Stepping { seconds: section.number("step", (1e-9, 1e3), 1e-3)?, method })
@@ -243,8 +249,11 @@ impl Reader<'_> {
         let growth = section.number("growth", (1.0, 1e6), 1.1)?;
         let horizon = section.number("horizon", (stepping.seconds, SECONDS_MAX), 600.0)?;
         if horizon / stepping.seconds > STEPS_MAX {
-            let message = format!("`{horizon}` s in steps of `{}` s take too long", stepping.seconds);
-            return Err(Problem::new(message).at(self.origin("episodes")).hint("take longer steps"));
+            let message =
+                format!("`{horizon}` s in steps of `{}` s take too long", stepping.seconds);
+            return Err(Problem::new(message)
+                .at(self.origin("episodes"))
+                .hint("take longer steps"));
         }
         Ok(Episodes { growth, horizon })
     }
@@ -355,10 +364,14 @@ fn read_fleet(item: &Item) -> Result<FleetPlan, Problem> {
         Some(attack) => Some(choice("attack", FLEET_ATTACKS, attack)?),
         None => None,
     };
-    let byzantine = section.integer("byzantine", (0, agents as u64 - 1), match attack {
-        Some(_) => tolerated as u64,
-        None => 0,
-    });
+    let byzantine = section.integer(
+        "byzantine",
+        (0, agents as u64 - 1),
+        match attack {
+            Some(_) => tolerated as u64,
+            None => 0,
+        },
+    );
     let byzantine = byzantine.map_err(|p| p.hint("at least one agent has to be honest"))? as usize;
     if byzantine > 0 && attack.is_none() {
         let problem = Problem::new("`fleet.byzantine` is not 0, but nobody attacks");

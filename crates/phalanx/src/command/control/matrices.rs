@@ -9,16 +9,14 @@ use crate::experiment::document::{self, Item, Kind as Shape, Table};
 use crate::problem::Problem;
 
 /// Keys of a plant.
-pub(super) const PLANT_KEYS: &[&str] = &[
-    "a", "b", "dither", "file", "initial-gain", "input-cost", "name", "noise", "state-cost",
-];
+pub(super) const PLANT_KEYS: &[&str] =
+    &["a", "b", "dither", "file", "initial-gain", "input-cost", "name", "noise", "state-cost"];
 
 /// The text of a file.
 pub(super) fn read_text(what: &str, file: &Path) -> Result<String, Problem> {
     let bytes = std::fs::read(file)
         .map_err(|error| Problem::io(&format!("cannot read the {what}"), file, &error))?;
-    String::from_utf8(bytes)
-        .map_err(|_| Problem::new("this is not UTF-8 text").at(file.display()))
+    String::from_utf8(bytes).map_err(|_| Problem::new("this is not UTF-8 text").at(file.display()))
 }
 
 /// A matrix written as a list of rows. Where `order` is given, a single number stands for that
@@ -34,7 +32,8 @@ pub(super) fn matrix(item: &Item, key: &str, order: Option<usize>) -> Result<Mat
         let entries = entries.map(|(j, item)| entry(item, key, Some((i + 1, j + 1))));
         let entries = entries.collect::<Result<Vec<f64>, Problem>>()?;
         if entries.is_empty() || entries.len() > ORDER_MAX || i >= ORDER_MAX {
-            let message = format!("`{key}` needs 1 to {ORDER_MAX} rows of 1 to {ORDER_MAX} entries");
+            let message =
+                format!("`{key}` needs 1 to {ORDER_MAX} rows of 1 to {ORDER_MAX} entries");
             return Err(Problem::new(message).at(&row.origin));
         }
         rows.push(entries);
