@@ -1,6 +1,6 @@
 //! CPU time of a step, of a Riccati solution and of stabilisation runs on one thread, as JSON.
 //!
-//! `cargo bench -p phalanx-tasks --bench diffusion_control`
+//! `cargo bench -p phalanx-tasks --bench diffusion_control -- [WORD]` measures what holds the word.
 #![expect(clippy::print_stdout, reason = "a bench's result is what it prints")]
 use std::hint::black_box;
 
@@ -21,8 +21,17 @@ fn main() {
     stabilisation(&plant, 1000);
 }
 
+/// Whether the words of the command line leave this in.
+fn is_wanted(what: &str) -> bool {
+    let mut words = std::env::args().skip(1).filter(|word| !word.starts_with('-')).peekable();
+    words.peek().is_none() || words.any(|word| what.contains(&word))
+}
+
 /// Least and median of several CPU times of `work`, each divided by `count`.
 fn report(what: &str, count: u64, mut work: impl FnMut()) {
+    if !is_wanted(what) {
+        return;
+    }
     let mut times: Vec<f64> = (0..9)
         .map(|_| {
             let before = cpu_seconds();
@@ -69,6 +78,9 @@ fn riccati(name: &str, plant: &Plant) {
 }
 
 fn stabilisation(plant: &Plant, count: u64) {
+    if !is_wanted("stabilisation runs") {
+        return;
+    }
     let optimum = plant.check().expect("a listed plant");
     let prior = Prior::isotropic(plant.states(), plant.inputs(), 1.0);
     let setting = Setting {

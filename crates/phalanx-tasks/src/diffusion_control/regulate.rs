@@ -15,12 +15,23 @@ pub struct Episodes {
     pub horizon: f64,
 }
 
+/// Most decisions of a flight.
+const DECISIONS_MAX: f64 = 100_000.0;
+
 /// Why there is no sequence of episodes.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 pub enum ScheduleError {
     /// Episodes that do not grow.
     #[error("`growth` is `{0}`, and above 1 is needed")]
     Growth(f64),
+    /// Episodes that hardly grow.
+    #[error("`growth` is `{growth}`, which means `{count:.0}` decisions, above {DECISIONS_MAX}")]
+    Decisions {
+        /// the growth
+        growth: f64,
+        /// decisions that it means
+        count: f64,
+    },
     /// The end comes before the first decision.
     #[error("`horizon` is `{horizon}` s, but the stabilisation phase takes `{stabilisation}` s")]
     Horizon {
@@ -45,6 +56,10 @@ impl Episodes {
         if !self.horizon.is_finite() || last < first {
             let horizon = self.horizon;
             return Err(ScheduleError::Horizon { horizon, stabilisation });
+        }
+        let count = (self.horizon / stabilisation).ln() / self.growth.ln();
+        if count > DECISIONS_MAX {
+            return Err(ScheduleError::Decisions { growth: self.growth, count });
         }
         let mut decisions = vec![first];
         for episode in 1.. {

@@ -3,6 +3,7 @@
 mod aggregate;
 mod attack;
 mod bad_input;
+mod control;
 mod experiments;
 mod folder;
 mod help;
