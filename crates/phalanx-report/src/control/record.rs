@@ -39,7 +39,7 @@ pub struct FlightLine {
     pub moments: Vec<Moment>,
 }
 
-/// One decision. In a fleet: means over the honest agents, and sums of counts.
+/// One decision. In a fleet: means over the honest members, and sums of counts.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Moment {
     /// simulated seconds
@@ -62,9 +62,9 @@ pub struct Moment {
     pub rejected: u32,
     /// gains that were kept because no proposal was accepted
     pub kept: u32,
-    /// messages of honest agents that were left out
+    /// messages of honest members that were left out
     pub honest_left_out: u32,
-    /// messages of Byzantine agents that were used
+    /// messages of Byzantine members that were used
     pub byzantine_used: u32,
 }
 

@@ -64,7 +64,7 @@ pub struct ArmSummary {
     pub replications: usize,
     /// replications that ran away
     pub lost: usize,
-    /// share of replications, or of a fleet's agents, whose first gain stabilises the true plant
+    /// share of replications, or of a fleet's members, whose first gain stabilises the true plant
     #[serde(with = "real")]
     pub stable_first: f64,
     /// share of decisions whose gain stabilises the true plant
@@ -74,9 +74,9 @@ pub struct ArmSummary {
     pub rejected: u64,
     /// decisions that kept the former gain
     pub kept: u64,
-    /// messages of honest agents that pooling left out
+    /// messages of honest members that pooling left out
     pub honest_left_out: u64,
-    /// messages of Byzantine agents that pooling used
+    /// messages of Byzantine members that pooling used
     pub byzantine_used: u64,
     /// regret from the first second on
     pub total_regret: Band,

@@ -3,7 +3,7 @@
 //! The plant is `dX = (A X + B U) dt + dW` with unknown `A` and `B`; the controller pays
 //! `Xᵀ Qx X + Uᵀ Qu U` per unit of time and applies linear feedback `U = K X` that it chooses
 //! anew at the end of each episode. [`regulate`] flies one replication, [`stabilise`] its first
-//! phase alone, and [`fleet`] lets agents that fly copies of one plant pool what they know.
+//! phase alone, and [`fleet`] lets members that fly copies of one plant pool what they know.
 //!
 //! # Source
 //! M. K. Shirani Faradonbeh, M. S. Shirani Faradonbeh and M. Bayati, Thompson Sampling

@@ -43,7 +43,7 @@ pub trait Streams: Sync {
 pub struct SeededStreams {
     /// of the experiment
     pub seed: u64,
-    /// which replication, or which agent of which replication
+    /// which replication, or which member of which replication
     pub owner: u64,
 }
 

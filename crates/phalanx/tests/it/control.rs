@@ -18,7 +18,7 @@ name = "alone"
 
 [[arm]]
 name  = "fleet"
-fleet = { agents = 5, tolerated = 1, attack = "sign-flip", pooling = { name = "screen" } }
+fleet = { members = 5, tolerated = 1, attack = "sign-flip", pooling = { name = "screen" } }
 
 [[arm]]
 name   = "reckless"
@@ -195,10 +195,13 @@ fn what_cannot_be_flown_is_refused_with_value_place_and_hint() {
     refuse("plant = { file = \"nowhere.toml\" }", &["cannot read the plant file", "relative"]);
     refuse("run = { replications = 1 }", &["`plant` is missing"]);
     let fleet = |fleet: &str| format!("{good}\n[[arm]]\nfleet = {{ {fleet} }}\n");
-    refuse(&fleet("agents = 4, tolerated = 2"), &["pooling `screen` cannot be used", "n ≥ 2f + 1"]);
-    refuse(&fleet("agents = 4, byzantine = 4, attack = \"replay\""), &["`fleet.byzantine`"]);
-    refuse(&fleet("agents = 4, byzantine = 1"), &["nobody attacks"]);
-    refuse(&fleet("agents = 4, attack = \"sign-flop\", tolerated = 1"), &["`sign-flip`"]);
+    refuse(
+        &fleet("members = 4, tolerated = 2"),
+        &["pooling `screen` cannot be used", "n ≥ 2f + 1"],
+    );
+    refuse(&fleet("members = 4, byzantine = 4, attack = \"replay\""), &["`fleet.byzantine`"]);
+    refuse(&fleet("members = 4, byzantine = 1"), &["nobody attacks"]);
+    refuse(&fleet("members = 4, attack = \"sign-flop\", tolerated = 1"), &["`sign-flip`"]);
     let arm = |policy: &str| format!("{good}\n[[arm]]\npolicy = {policy}\n");
     refuse(&arm("\"tompson-sampling\""), &["unknown policy", "`thompson-sampling`"]);
     refuse(&arm("{ name = \"randomised-estimate\", scale = -1 }"), &["`scale`", "outside"]);

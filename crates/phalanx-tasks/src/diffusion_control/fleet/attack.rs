@@ -1,26 +1,26 @@
-//! What Byzantine agents send instead of what they know.
+//! What Byzantine members send instead of what they know.
 use phalanx_robust::{Args, Entry, Param};
 
 use crate::control::Matrix;
 use crate::diffusion_control::plant::Plant;
 use crate::diffusion_control::posterior::Information;
 
-/// What an omniscient adversary sees when it forges one agent's message.
+/// What an omniscient adversary sees when it forges one member's message.
 #[derive(Debug, Clone, Copy)]
 pub struct FleetView<'a> {
     /// the true plant
     pub plant: &'a Plant,
-    /// what this agent would say if it were honest
+    /// what this member would say if it were honest
     pub own: &'a Information,
     /// what it would have said an episode ago, or half-way through the first phase
     pub stale: &'a Information,
-    /// what the honest agents say
+    /// what the honest members say
     pub honest: &'a [Information],
 }
 
 /// Forges a message.
 pub trait FleetAttack: Send + Sync {
-    /// The message of one Byzantine agent.
+    /// The message of one Byzantine member.
     fn forge(&self, view: &FleetView<'_>) -> Information;
 }
 

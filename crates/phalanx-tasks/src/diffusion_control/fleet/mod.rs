@@ -1,8 +1,8 @@
-//! A fleet: agents that fly copies of one plant pool what they know although some of them lie.
+//! A fleet: members that fly copies of one plant pool what they know although some of them lie.
 //!
-//! Each agent keeps its own `∫ Z Zᵀ dt` and `∫ Z dXᵀ` without prior. At the end of each episode
-//! every agent sends both to every other; the exchange is taken to be reliable, so that all
-//! honest agents pool the same messages. Each then draws its own estimate from the pooled
+//! Each member keeps its own `∫ Z Zᵀ dt` and `∫ Z dXᵀ` without prior. At the end of each episode
+//! every member sends both to every other; the exchange is taken to be reliable, so that all
+//! honest members pool the same messages. Each then draws its own estimate from the pooled
 //! posterior, so that the fleet explores in many directions at once.
 //!
 //! The whole of it is derived or chosen for this library; no published algorithm is claimed.

@@ -1,4 +1,4 @@
-//! From the messages of all agents to one posterior.
+//! From the messages of all members to one posterior.
 use phalanx_robust::registry::find;
 use phalanx_robust::{
     AggregateError, Args, Bound, Entry, Param, Population, PopulationError, RULES, Rule, Vectors,
@@ -17,7 +17,7 @@ pub enum PoolError {
     /// The rule refused what it was given.
     #[error(transparent)]
     Aggregate(#[from] AggregateError),
-    /// The rule cannot be built for so many agents.
+    /// The rule cannot be built for so many members.
     #[error("rule `{rule}`: {why}")]
     Rule {
         /// which rule
@@ -49,7 +49,7 @@ pub struct Pools<'a> {
     pub noise: &'a Matrix,
     /// C, where the posterior is to be aware of the noise
     pub noise_factor: Option<&'a Matrix>,
-    /// agents, and how many of them may lie
+    /// members, and how many of them may lie
     pub population: Population,
 }
 
@@ -58,13 +58,13 @@ pub struct Pools<'a> {
 pub struct Pooled {
     /// what is believed
     pub posterior: Posterior,
-    /// whether each agent's message was used
+    /// whether each member's message was used
     pub is_used: Vec<bool>,
 }
 
 /// Makes one posterior of all messages.
 pub trait Pool: Send + Sync {
-    /// Whether it works for so many agents and liars.
+    /// Whether it works for so many members and liars.
     ///
     /// # Errors
     /// [`PoolError`] names the bound that does not hold.
@@ -105,11 +105,12 @@ const SUM: Entry<PoolingRule> = Entry {
 
 const SCORES: Entry<PoolingRule> = Entry {
     name: "scores",
-    summary: "the root of a robust average of the agents' scores, information capped",
+    summary: "the root of a robust average of the members' scores, information capped",
     source: SOURCE,
     params: &[RULE],
     build: PoolingRule {
-        formula: "V_ref = L Lᵀ the geometric median of V_i; θ ← θ + η L⁻ᵀ rule(L⁻¹ (S_i − V_i θ) C⁻ᵀ) Cᵀ; \
+        formula: "V_ref = L Lᵀ the geometric median of V_i; \
+                  θ ← θ + η L⁻ᵀ rule(L⁻¹ (S_i − V_i θ) C⁻ᵀ) Cᵀ; \
                   information (n − f) V_ref at the root, and the prior",
         build: |args| Ok(Box::new(Scores { rule: rule(args)? })),
     },
@@ -249,7 +250,7 @@ struct Screen {
 
 /// What a score may exceed by chance: this many medians, where the quantile is smaller.
 const MEDIANS_MAX: f64 = 3.0;
-/// How much more data than the median agent nobody has.
+/// How much more data than the median member nobody has.
 const TRACES_MAX: f64 = 5.0;
 
 impl Pool for Screen {

@@ -1,4 +1,4 @@
-//! A common scale of information: the geometric median of what the agents claim, in f64.
+//! A common scale of information: the geometric median of what the members claim, in f64.
 use phalanx_robust::registry::find;
 use phalanx_robust::{Aggregator, Args, Entry, Geometry, Population, RULES, Rule, Value};
 

@@ -1,4 +1,4 @@
-//! A vote on a gain: each agent tries it on draws from what it knows by itself.
+//! A vote on a gain: each member tries it on draws from what it knows by itself.
 use crate::control::{Matrix, spectral_abscissa};
 use crate::diffusion_control::normals::Normals;
 use crate::diffusion_control::posterior::Posterior;
@@ -6,7 +6,7 @@ use crate::diffusion_control::posterior::Posterior;
 /// How a fleet votes (chosen).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Vote {
-    /// draws that each agent tries the gain on
+    /// draws that each member tries the gain on
     pub draws: usize,
     /// share of the draws that it must stabilise
     pub share: f64,
@@ -18,7 +18,7 @@ impl Default for Vote {
     }
 }
 
-/// Whether an agent accepts a gain: it stabilises enough draws from its own posterior.
+/// Whether a member accepts a gain: it stabilises enough draws from its own posterior.
 pub fn accepts(
     vote: Vote,
     posterior: &Posterior,
@@ -35,7 +35,7 @@ pub fn accepts(
     held as f64 >= vote.share * vote.draws as f64
 }
 
-/// Whether a fleet applies a gain: more than two thirds of all agents accept it.
-pub fn vote(accepted: usize, agents: usize) -> bool {
-    3 * accepted > 2 * agents
+/// Whether a fleet applies a gain: more than two thirds of all members accept it.
+pub fn vote(accepted: usize, members: usize) -> bool {
+    3 * accepted > 2 * members
 }

@@ -15,9 +15,9 @@ use crate::diffusion_control::stabilise::{Lost, Setting};
 /// Who flies, who lies, and how the honest make one posterior of it.
 #[derive(Clone, Copy)]
 pub struct Fleet<'a> {
-    /// agents, and how many liars are tolerated
+    /// members, and how many liars are tolerated
     pub population: Population,
-    /// agents that lie: the last ones
+    /// members that lie: the last ones
     pub byzantine: usize,
     /// what they say; without an attack they are honest
     pub attack: Option<&'a dyn FleetAttack>,
@@ -38,16 +38,16 @@ pub enum FleetError {
     #[error(transparent)]
     Pool(#[from] PoolError),
     /// Nobody is honest.
-    #[error("`{byzantine}` of `{agents}` agents are Byzantine, and at least one must be honest")]
+    #[error("`{byzantine}` of `{members}` members are Byzantine, and at least one must be honest")]
     NobodyHonest {
         /// liars
         byzantine: usize,
         /// all
-        agents: usize,
+        members: usize,
     },
 }
 
-/// One decision of a fleet: means over its honest agents, and whose messages were used.
+/// One decision of a fleet: means over its honest members, and whose messages were used.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FleetUpdate {
     /// when
@@ -60,15 +60,15 @@ pub struct FleetUpdate {
     pub error: f64,
     /// |M − θ₀|₂ of the pooled mean
     pub mean_error: f64,
-    /// share of honest agents whose gain stabilises the true plant
+    /// share of honest members whose gain stabilises the true plant
     pub stable: f64,
-    /// proposals without a trustworthy gain, over all agents
+    /// proposals without a trustworthy gain, over all members
     pub rejected: u32,
-    /// agents that kept their former gain
+    /// members that kept their former gain
     pub kept: u32,
-    /// messages of honest agents that were left out
+    /// messages of honest members that were left out
     pub honest_left_out: u32,
-    /// messages of Byzantine agents that were used
+    /// messages of Byzantine members that were used
     pub byzantine_used: u32,
 }
 
@@ -77,13 +77,13 @@ pub struct FleetUpdate {
 pub struct FleetHistory {
     /// decisions in order of time
     pub updates: Vec<FleetUpdate>,
-    /// how it ended; the first honest agent to run away ends it
+    /// how it ended; the first honest member to run away ends it
     pub end: End,
-    /// the greatest coordinate of any honest agent's state in size
+    /// the greatest coordinate of any honest member's state in size
     pub peak: f64,
 }
 
-struct Agent<'a> {
+struct Member<'a> {
     flight: Flight<'a>,
     normals: Box<dyn Normals>,
     gain: Matrix,
@@ -91,7 +91,7 @@ struct Agent<'a> {
     stationary_regret: f64,
 }
 
-/// Flies a fleet to the horizon; `streams` has those of each agent.
+/// Flies a fleet to the horizon; `streams` has those of each member.
 ///
 /// # Errors
 /// [`FleetError`] when there are no episodes, nobody is honest, or the messages of an exchange
@@ -104,17 +104,17 @@ pub fn fleet_regulate(
     keep_going: &dyn Fn() -> bool,
 ) -> Result<FleetHistory, FleetError> {
     let decisions = episodes.decisions(setting)?;
-    let agents = fleet.population.n();
-    if fleet.byzantine >= agents {
-        return Err(FleetError::NobodyHonest { byzantine: fleet.byzantine, agents });
+    let members = fleet.population.n();
+    if fleet.byzantine >= members {
+        return Err(FleetError::NobodyHonest { byzantine: fleet.byzantine, members });
     }
-    let mut voyage = Voyage { setting, fleet, policy, agents: Vec::new(), updates: Vec::new() };
+    let mut voyage = Voyage { setting, fleet, policy, members: Vec::new(), updates: Vec::new() };
     let end = match voyage.take_off(streams) {
         Ok(()) => voyage.fly_on(&decisions, keep_going)?,
         Err((seconds, why)) => End::Diverged { seconds, why },
     };
-    let honest = voyage.agents.iter().take(agents - fleet.byzantine);
-    let peak = honest.map(|agent| agent.flight.peak()).fold(0.0, f64::max);
+    let honest = voyage.members.iter().take(members - fleet.byzantine);
+    let peak = honest.map(|member| member.flight.peak()).fold(0.0, f64::max);
     Ok(FleetHistory { updates: voyage.updates, end, peak })
 }
 
@@ -122,7 +122,7 @@ struct Voyage<'a> {
     setting: &'a Setting<'a>,
     fleet: &'a Fleet<'a>,
     policy: &'a dyn Policy,
-    agents: Vec<Agent<'a>>,
+    members: Vec<Member<'a>>,
     updates: Vec<FleetUpdate>,
 }
 
@@ -148,7 +148,7 @@ impl<'a> Voyage<'a> {
                 }
                 Err(Lost { flight, .. }) => flight,
             };
-            self.agents.push(Agent {
+            self.members.push(Member {
                 flight,
                 normals: streams.stream(Purpose::Policy),
                 gain: self.setting.plant.initial_gain.clone(),
@@ -170,7 +170,7 @@ impl<'a> Voyage<'a> {
             if !keep_going() {
                 return Ok(End::Stopped);
             }
-            for index in 0..self.agents.len() {
+            for index in 0..self.members.len() {
                 if let Err((seconds, why)) = self.fly(index, *next) {
                     if index < self.honest() {
                         return Ok(End::Diverged { seconds, why });
@@ -182,34 +182,34 @@ impl<'a> Voyage<'a> {
     }
 
     fn fly(&mut self, index: usize, until: u64) -> Result<(), (f64, Diverged)> {
-        let agent = &mut self.agents[index];
-        agent.stale = agent.flight.totals().information.clone();
-        let before = agent.flight.seconds();
-        let steps = until.saturating_sub(agent.flight.steps());
-        let feedback = Feedback::of(agent.gain.clone());
-        agent.flight.fly(&feedback, steps).map_err(|why| (agent.flight.seconds(), why))?;
+        let member = &mut self.members[index];
+        member.stale = member.flight.totals().information.clone();
+        let before = member.flight.seconds();
+        let steps = until.saturating_sub(member.flight.steps());
+        let feedback = Feedback::of(member.gain.clone());
+        member.flight.fly(&feedback, steps).map_err(|why| (member.flight.seconds(), why))?;
         let optimal = self.setting.optimum.average_cost;
-        let excess = stationary_cost(self.setting.plant, &agent.gain) - optimal;
-        agent.stationary_regret += excess * (agent.flight.seconds() - before);
+        let excess = stationary_cost(self.setting.plant, &member.gain) - optimal;
+        member.stationary_regret += excess * (member.flight.seconds() - before);
         Ok(())
     }
 
     /// What everybody receives: the same from each sender.
     fn messages(&self) -> Vec<Information> {
-        let own = |agent: &Agent<'_>| agent.flight.totals().information.clone();
-        let mut messages: Vec<Information> = self.agents.iter().map(own).collect();
+        let own = |member: &Member<'_>| member.flight.totals().information.clone();
+        let mut messages: Vec<Information> = self.members.iter().map(own).collect();
         if let Some(attack) = self.fleet.attack {
             let (honest, byzantine) = messages.split_at_mut(self.honest());
-            for (agent, message) in self.agents[honest.len()..].iter().zip(byzantine) {
+            for (member, message) in self.members[honest.len()..].iter().zip(byzantine) {
                 let plant = self.setting.plant;
-                let view = FleetView { plant, own: message, stale: &agent.stale, honest };
+                let view = FleetView { plant, own: message, stale: &member.stale, honest };
                 *message = attack.forge(&view);
             }
         }
         messages
     }
 
-    /// Exchange, pool, and let every agent decide for itself.
+    /// Exchange, pool, and let every member decide for itself.
     fn decide(&mut self) -> Result<(), FleetError> {
         let (setting, plant) = (self.setting, self.setting.plant);
         let noise_factor = match setting.noise_model {
@@ -228,17 +228,17 @@ impl<'a> Voyage<'a> {
         let honest = self.honest();
         let share = 1.0 / honest as f64;
         let mut update = self.empty_update(&pooled, distance(&pooled.posterior.mean));
-        for (index, agent) in self.agents.iter_mut().enumerate() {
-            let seconds = agent.flight.seconds();
-            let (posterior, gain) = (&pooled.posterior, &agent.gain);
+        for (index, member) in self.members.iter_mut().enumerate() {
+            let seconds = member.flight.seconds();
+            let (posterior, gain) = (&pooled.posterior, &member.gain);
             let knowledge = Knowledge { seconds, posterior, gain };
-            let decision = decide(self.policy, &knowledge, plant, &mut *agent.normals);
+            let decision = decide(self.policy, &knowledge, plant, &mut *member.normals);
             let Decision { gain, estimate, rejected, is_kept } = decision;
             let worst = spectral_abscissa(&plant.closed_loop(&gain));
-            agent.gain = gain;
+            member.gain = gain;
             if index < honest {
-                update.regret += share * (agent.flight.cost() - agent.flight.reference_cost());
-                update.stationary_regret += share * agent.stationary_regret;
+                update.regret += share * (member.flight.cost() - member.flight.reference_cost());
+                update.stationary_regret += share * member.stationary_regret;
                 update.error += share * estimate.as_ref().map_or(f64::NAN, distance);
                 update.stable += if worst.is_ok_and(|worst| worst < 0.0) { share } else { 0.0 };
                 update.rejected += rejected;
@@ -255,7 +255,7 @@ impl<'a> Voyage<'a> {
             used.iter().filter(|is_used| **is_used == wanted).count() as u32
         };
         FleetUpdate {
-            seconds: self.agents[0].flight.seconds(),
+            seconds: self.members[0].flight.seconds(),
             regret: 0.0,
             stationary_regret: 0.0,
             error: 0.0,

@@ -23,10 +23,10 @@ fn attack(name: &str) -> Box<dyn FleetAttack> {
     (entry.build.build)(&args)
 }
 
-/// Agents, liars, their attack, and how the honest pool.
+/// Members, liars, their attack, and how the honest pool.
 #[derive(Clone, Copy)]
 struct Case<'a> {
-    agents: usize,
+    members: usize,
     byzantine: usize,
     attack: Option<&'a str>,
     pooling: (&'a str, Option<&'a str>),
@@ -38,14 +38,14 @@ fn fly(bench: &Bench, case: Case<'_>, (tau, horizon): (f64, f64), count: u64) ->
     let episodes = Episodes { growth: 1.1, horizon };
     let (forger, pool) = (case.attack.map(attack), pooling(case.pooling.0, case.pooling.1));
     let fleet = Fleet {
-        population: Population::new(case.agents, case.byzantine).unwrap(),
+        population: Population::new(case.members, case.byzantine).unwrap(),
         byzantine: case.byzantine,
         attack: forger.as_deref(),
         pooling: &*pool,
     };
     let one = |replication: u64| {
-        let streams = |agent: usize| -> Box<dyn Streams> {
-            Box::new(SeededStreams { seed: 11, owner: (replication << 16) | agent as u64 })
+        let streams = |member: usize| -> Box<dyn Streams> {
+            Box::new(SeededStreams { seed: 11, owner: (replication << 16) | member as u64 })
         };
         fleet_regulate(&setting, &fleet, (&episodes, &*policy), &streams, &|| true).unwrap()
     };
@@ -70,7 +70,7 @@ const CLIPPING: (&str, Option<&str>) = ("scores", Some("centered-clipping"));
 #[test]
 fn a_fleet_of_one_is_a_plane_alone() {
     let bench = Bench::of("x-29a");
-    let case = Case { agents: 1, byzantine: 0, attack: None, pooling: SUM };
+    let case = Case { members: 1, byzantine: 0, attack: None, pooling: SUM };
     let fleet = fly(&bench, case, (4.0, 12.0), 2);
     let setting = bench.setting(4.0);
     let policy = bench.policy("thompson-sampling", None);
@@ -92,7 +92,7 @@ fn a_fleet_of_one_is_a_plane_alone() {
 #[test]
 fn four_liars_of_ten_spoil_a_sum_but_not_the_robust_ways_of_pooling() {
     let bench = Bench::of("x-29a");
-    let clean = Case { agents: 10, byzantine: 0, attack: None, pooling: SUM };
+    let clean = Case { members: 10, byzantine: 0, attack: None, pooling: SUM };
     let (best, success) = after_one_exchange(&bench, clean, 4.0, 20);
     assert!(success >= 0.98, "{success}");
     let robust = after_one_exchange(&bench, Case { pooling: GEOMETRIC, ..clean }, 4.0, 20).0;
@@ -119,7 +119,7 @@ fn four_liars_of_ten_spoil_a_sum_but_not_the_robust_ways_of_pooling() {
 fn screening_keeps_the_honest_and_leaves_out_who_lies_grossly() {
     let bench = Bench::of("x-29a");
     for name in ["sign-flip", "consistent-lie", "inflated-precision"] {
-        let case = Case { agents: 10, byzantine: 3, attack: Some(name), pooling: SCREEN };
+        let case = Case { members: 10, byzantine: 3, attack: Some(name), pooling: SCREEN };
         let all = fly(&bench, case, (8.0, 8.0), 20);
         let total = |value: fn(&FleetHistory) -> u32| all.iter().map(value).sum::<u32>();
         let (lost, fooled) = (
@@ -194,7 +194,7 @@ fn a_claim_to_know_one_direction_perfectly_does_not_stop_the_others_from_learnin
 }
 
 #[test]
-fn a_vote_takes_more_than_two_thirds_and_an_agent_votes_by_its_own_draws() {
+fn a_vote_takes_more_than_two_thirds_and_an_member_votes_by_its_own_draws() {
     assert!(vote(3, 4) && vote(7, 10) && !vote(2, 3) && !vote(6, 10));
     let bench = Bench::of("x-29a");
     let setting = bench.setting(20.0);
@@ -219,12 +219,12 @@ mod nightly {
     fn the_table_of_one_exchange_is_met() {
         let bench = Bench::of("x-29a");
         for (tau, sizes) in [(4.0, [1usize, 2, 5, 10]), (8.0, [1, 2, 5, 10])] {
-            for agents in sizes {
-                let case = Case { agents, byzantine: 0, attack: None, pooling: SUM };
+            for members in sizes {
+                let case = Case { members, byzantine: 0, attack: None, pooling: SUM };
                 let found = after_one_exchange(&bench, case, tau, 100);
-                println!("tau {tau} M {agents} clean sum: {found:?}");
+                println!("tau {tau} M {members} clean sum: {found:?}");
             }
-            let clean = Case { agents: 10, byzantine: 0, attack: None, pooling: SUM };
+            let clean = Case { members: 10, byzantine: 0, attack: None, pooling: SUM };
             let best = after_one_exchange(&bench, clean, tau, 100).0;
             for pooling in [GEOMETRIC, TRIMMED, CLIPPING, SCREEN] {
                 let found = after_one_exchange(&bench, Case { pooling, ..clean }, tau, 100);
@@ -254,11 +254,11 @@ mod nightly {
     }
 
     #[test]
-    fn regret_per_agent_falls_with_the_size_of_the_fleet() {
+    fn regret_per_member_falls_with_the_size_of_the_fleet() {
         let bench = Bench::of("x-29a");
         let mut alone = 0.0;
-        for (agents, count) in [(1, 100), (2, 60), (4, 40), (8, 30), (16, 20)] {
-            let case = Case { agents, byzantine: 0, attack: None, pooling: SUM };
+        for (members, count) in [(1, 100), (2, 60), (4, 40), (8, 30), (16, 20)] {
+            let case = Case { members, byzantine: 0, attack: None, pooling: SUM };
             let all = fly(&bench, case, (20.0, 300.0), count);
             let values = |value: &dyn Fn(&FleetHistory) -> f64| -> (f64, f64) {
                 let values: Vec<f64> = all.iter().map(value).collect();
@@ -270,11 +270,11 @@ mod nightly {
             let steady = values(&|history| last(history).stationary_regret);
             let post = values(&|history| last(history).regret - history.updates[0].regret);
             let error = values(&|history| last(history).mean_error);
-            println!("M {agents}: stationary {steady:?} post {post:?} error {error:?}");
-            if agents == 1 {
+            println!("M {members}: stationary {steady:?} post {post:?} error {error:?}");
+            if members == 1 {
                 alone = steady.0;
             }
-            assert!(agents != 8 || steady.0 <= 0.35 * alone, "{} {alone}", steady.0);
+            assert!(members != 8 || steady.0 <= 0.35 * alone, "{} {alone}", steady.0);
         }
     }
 
@@ -283,7 +283,7 @@ mod nightly {
         let bench = Bench::of("x-29a");
         for name in ["sign-flip", "consistent-lie", "hidden-shift", "replay"] {
             for pooling in [GEOMETRIC, SCREEN] {
-                let case = Case { agents: 8, byzantine: 2, attack: Some(name), pooling };
+                let case = Case { members: 8, byzantine: 2, attack: Some(name), pooling };
                 let all = fly(&bench, case, (20.0, 300.0), 10);
                 let last = |history: &FleetHistory| history.updates[history.updates.len() - 1];
                 let mean = all.iter().map(|h| last(h).stationary_regret).sum::<f64>() / 10.0;

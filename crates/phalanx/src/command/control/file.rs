@@ -34,15 +34,15 @@ const SECONDS_MAX: f64 = 1e7;
 const STEPS_MAX: f64 = 1e11;
 /// Most replications of an arm.
 const REPLICATIONS_MAX: u64 = 1_000_000;
-/// Most agents of a fleet.
-const AGENTS_MAX: u64 = 4096;
+/// Most members of a fleet.
+const MEMBERS_MAX: u64 = 4096;
 
 /// A fleet as a file describes it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FleetPlan {
-    /// agents, and how many liars are tolerated
+    /// members, and how many liars are tolerated
     pub population: Population,
-    /// agents that lie
+    /// members that lie
     pub byzantine: usize,
     /// what they say; none when nobody lies
     pub attack: Option<Choice>,
@@ -353,12 +353,12 @@ fn read_arm(item: &Item, default: NoiseModel) -> Result<ArmPlan, Problem> {
 
 fn read_fleet(item: &Item) -> Result<FleetPlan, Problem> {
     let table = item.table("fleet")?;
-    let known = ["agents", "attack", "byzantine", "pooling", "tolerated"];
+    let known = ["members", "attack", "byzantine", "pooling", "tolerated"];
     document::only(table, &known, "of a fleet")?;
     let section = Section { key: "fleet".into(), table: Some(table) };
-    let agents = section.integer("agents", (1, AGENTS_MAX), 8)? as usize;
-    let tolerated = section.integer("tolerated", (0, AGENTS_MAX), 0)? as usize;
-    let population = Population::new(agents, tolerated)
+    let members = section.integer("members", (1, MEMBERS_MAX), 8)? as usize;
+    let tolerated = section.integer("tolerated", (0, MEMBERS_MAX), 0)? as usize;
+    let population = Population::new(members, tolerated)
         .map_err(|error| Problem::new(error.to_string()).at(&item.origin))?;
     let attack = match table.get("attack") {
         Some(attack) => Some(choice("attack", FLEET_ATTACKS, attack)?),
@@ -366,13 +366,13 @@ fn read_fleet(item: &Item) -> Result<FleetPlan, Problem> {
     };
     let byzantine = section.integer(
         "byzantine",
-        (0, agents as u64 - 1),
+        (0, members as u64 - 1),
         match attack {
             Some(_) => tolerated as u64,
             None => 0,
         },
     );
-    let byzantine = byzantine.map_err(|p| p.hint("at least one agent has to be honest"))? as usize;
+    let byzantine = byzantine.map_err(|p| p.hint("at least one member has to be honest"))? as usize;
     if byzantine > 0 && attack.is_none() {
         let problem = Problem::new("`fleet.byzantine` is not 0, but nobody attacks");
         return Err(problem.at(&table["byzantine"].origin).hint("give `fleet.attack`"));

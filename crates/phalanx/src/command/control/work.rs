@@ -73,8 +73,8 @@ impl Job<'_> {
     }
 
     /// The same noise for all arms: their differences are those of the policies.
-    fn streams(&self, experiment: &ControlExperiment, agent: usize) -> SeededStreams {
-        let owner = (u64::from(self.replication) << 16) | agent as u64;
+    fn streams(&self, experiment: &ControlExperiment, member: usize) -> SeededStreams {
+        let owner = (u64::from(self.replication) << 16) | member as u64;
         SeededStreams { seed: experiment.seed, owner }
     }
 
@@ -162,7 +162,7 @@ impl Job<'_> {
             pooling: &*pooling,
         };
         let streams =
-            |agent: usize| -> Box<dyn Streams> { Box::new(self.streams(experiment, agent)) };
+            |member: usize| -> Box<dyn Streams> { Box::new(self.streams(experiment, member)) };
         let episodes = (&experiment.episodes, policy);
         let history = fleet_regulate(&setting, &fleet, episodes, &streams, &keep_going)
             .map_err(|error| self.refused(&error))?;

@@ -97,7 +97,7 @@ fn arm_text(arm: &ArmPlan) -> String {
         let byzantine = fleet.byzantine;
         write!(
             out,
-            "\nfleet = {{ agents = {n}, tolerated = {f}, byzantine = {byzantine}{attack}, \
+            "\nfleet = {{ members = {n}, tolerated = {f}, byzantine = {byzantine}{attack}, \
              pooling = {pooling} }}"
         )
         .expect("writing to a string cannot fail");
