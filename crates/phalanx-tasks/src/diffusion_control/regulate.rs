@@ -158,7 +158,7 @@ pub fn regulate(
         }
         Err(Lost { flight, diverged: why }) => {
             let seconds = flight.seconds();
-            (flight, End::Diverged { seconds, why })
+            (*flight, End::Diverged { seconds, why })
         }
     };
     let (peak, identity) = (flight.peak(), ItoIdentity::of(&flight));

@@ -94,7 +94,7 @@ impl Setting<'_> {
             let offset = dither[piece * q..(piece + 1) * q].to_vec();
             let feedback = Feedback { gain: gain.clone(), offset };
             if let Err(diverged) = flight.fly(&feedback, start(piece + 1) - start(piece)) {
-                return Err(Lost { flight, diverged });
+                return Err(Lost { flight: Box::new(flight), diverged });
             }
         }
         Ok(flight)
@@ -115,7 +115,7 @@ impl Setting<'_> {
 /// A flight that could not go on.
 pub struct Lost<'a> {
     /// up to where it came
-    pub flight: Flight<'a>,
+    pub flight: Box<Flight<'a>>,
     /// why
     pub diverged: Diverged,
 }
@@ -143,7 +143,7 @@ pub fn stabilise<'a>(
     let flight = setting.excite(streams)?;
     let posterior = match setting.posterior(&flight) {
         Ok(posterior) => posterior,
-        Err(diverged) => return Err(Lost { flight, diverged }),
+        Err(diverged) => return Err(Lost { flight: Box::new(flight), diverged }),
     };
     let (seconds, gain) = (flight.seconds(), &setting.plant.initial_gain);
     let knowledge = Knowledge { seconds, posterior: &posterior, gain };

@@ -146,7 +146,7 @@ impl<'a> Voyage<'a> {
                 Err(Lost { flight, diverged }) if index < self.honest() => {
                     return Err((flight.seconds(), diverged));
                 }
-                Err(Lost { flight, .. }) => flight,
+                Err(Lost { flight, .. }) => *flight,
             };
             self.members.push(Member {
                 flight,
@@ -171,10 +171,9 @@ impl<'a> Voyage<'a> {
                 return Ok(End::Stopped);
             }
             for index in 0..self.members.len() {
-                if let Err((seconds, why)) = self.fly(index, *next) {
-                    if index < self.honest() {
-                        return Ok(End::Diverged { seconds, why });
-                    }
+                let flown = self.fly(index, *next);
+                if let (Err((seconds, why)), true) = (flown, index < self.honest()) {
+                    return Ok(End::Diverged { seconds, why });
                 }
             }
         }
