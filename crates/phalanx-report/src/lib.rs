@@ -5,6 +5,7 @@
 //! Start reading at `folder.rs`, the format, then the page.
 pub mod compare;
 mod contraction;
+pub mod control;
 mod csv;
 mod figure;
 pub mod folder;

@@ -95,7 +95,7 @@ fn single_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
-fn plain(grid: &Grid) -> String {
+pub(crate) fn plain(grid: &Grid) -> String {
     let widths = grid.widths();
     let mut text = String::new();
     for row in [&grid.head].into_iter().chain(&grid.rows) {

@@ -8,7 +8,9 @@
 use phalanx_learn::TaskRule;
 use phalanx_robust::Entry;
 
+pub mod control;
 pub mod dataset;
+pub mod diffusion_control;
 pub mod image_classification;
 pub mod partition;
 pub mod toy;

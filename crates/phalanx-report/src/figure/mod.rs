@@ -1,5 +1,5 @@
 //! The figures of a run or an experiment: a drawing, how to read it, and the numbers behind it.
-mod axis;
+pub(crate) mod axis;
 pub(crate) mod curves;
 mod dots;
 mod heard;

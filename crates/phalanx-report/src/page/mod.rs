@@ -71,7 +71,7 @@ fn write_files(folder: &Path, figures: &Figures) -> Result<Vec<PathBuf>, FolderE
 }
 
 /// Writes a file beside its place and then moves it there: a full disk leaves the old one.
-fn write(path: &Path, text: &str) -> Result<(), FolderError> {
+pub(crate) fn write(path: &Path, text: &str) -> Result<(), FolderError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let beside = path.with_file_name(name);
@@ -217,7 +217,7 @@ fn warnings(source: &Source<'_>) -> Markup {
 }
 
 /// A table whose head and cells are text.
-fn table(grid: &Grid) -> Markup {
+pub(crate) fn table(grid: &Grid) -> Markup {
     let class = |column: usize| if column < grid.words { "" } else { "number" };
     html! {
         div.scroll {

@@ -5,6 +5,8 @@
 mod batches;
 mod classification;
 mod conformance;
+mod control;
+mod diffusion;
 mod digits;
 mod idx;
 mod loaders;

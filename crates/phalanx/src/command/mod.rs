@@ -7,6 +7,7 @@ pub mod choice;
 pub mod columns;
 pub mod compare;
 pub mod completions;
+pub mod control;
 pub mod data;
 pub mod explain;
 pub mod explanation;
@@ -100,6 +101,8 @@ enum Command {
     Attack(attack::Attack),
     /// Try to break the protocols, one small world per seed
     Soak(soak::Soak),
+    /// Regulate plants that are unknown, or solve for one that is known
+    Control(control::Control),
     /// Show which data sets are here and how to get the rest
     Data(data::Data),
     /// Write the completion script of a shell
@@ -187,6 +190,7 @@ impl Command {
             Self::Agree(agree) => agree.carry_out(printer),
             Self::Attack(attack) => attack.carry_out(printer),
             Self::Soak(soak) => soak.carry_out(printer),
+            Self::Control(control) => control.carry_out(printer),
             Self::Data(data) => data.carry_out(printer),
             Self::Completions(completions) => completions.carry_out(printer),
         }

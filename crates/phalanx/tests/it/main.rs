@@ -5,6 +5,7 @@ mod agree;
 mod attack;
 mod bad_input;
 mod exchanges;
+mod control;
 mod experiments;
 mod folder;
 mod help;

@@ -1,0 +1,46 @@
+//! `phalanx control`: learning to regulate an unknown plant, and the Riccati equation by itself.
+mod care;
+mod file;
+mod folder;
+mod matrices;
+mod regulate;
+mod work;
+mod written;
+
+use clap::{Args, Subcommand};
+
+use crate::command::Verdict;
+use crate::printer::Printer;
+use crate::problem::Problem;
+
+pub use file::ControlExperiment;
+
+/// Regulate plants that are unknown, or solve for one that is known
+#[derive(Debug, Args)]
+#[command(arg_required_else_help = true, subcommand_required = true, help_expected = true)]
+#[command(disable_help_subcommand = true)]
+pub struct Control {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Fly an unknown plant many times and show what learning it costs
+    Regulate(regulate::Regulate),
+    /// Solve the Riccati equation of a known plant: gain, closed-loop poles, residual
+    Care(care::CareCommand),
+}
+
+impl Control {
+    /// Carries out the subcommand.
+    ///
+    /// # Errors
+    /// Those of the subcommand.
+    pub fn carry_out(self, printer: &mut Printer) -> Result<Verdict, Problem> {
+        match self.command {
+            Command::Regulate(regulate) => regulate.carry_out(printer),
+            Command::Care(care) => care.carry_out(printer),
+        }
+    }
+}
