@@ -9,6 +9,7 @@ pub mod attack;
 pub mod defence;
 pub mod line;
 mod moments;
+pub mod poisoning;
 pub mod quantile;
 pub mod search;
 
