@@ -5,12 +5,12 @@
 /// # Shape
 /// `models`: equal lengths.
 pub fn diameter(models: &[&[f64]]) -> f64 {
-    let distance = |a: &[f64], b: &[f64]| {
-        a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt()
-    };
-    let pairs = models.iter().enumerate().flat_map(|(i, a)| {
-        models[..i].iter().map(move |b| distance(a, b))
-    });
+    let distance =
+        |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt();
+    let pairs = models
+        .iter()
+        .enumerate()
+        .flat_map(|(i, a)| models[..i].iter().map(move |b| distance(a, b)));
     pairs.fold(0.0, f64::max)
 }
 

@@ -92,11 +92,7 @@ impl SoftmaxPoison {
     ///
     /// # Errors
     /// When the model is no linear classifier or its classes are dependent.
-    pub fn new(
-        model: &[f64],
-        settings: SoftmaxSettings,
-        seed: u64,
-    ) -> Result<Self, PoisonError> {
+    pub fn new(model: &[f64], settings: SoftmaxSettings, seed: u64) -> Result<Self, PoisonError> {
         let classes = settings.classes;
         let found = model.len();
         if classes < 2 || !found.is_multiple_of(classes) || found < 2 * classes {

@@ -13,9 +13,7 @@ pub mod optimizer;
 pub mod pac;
 pub mod regularizer;
 
-pub use federation::{
-    Condense, Federation, LocalLoss, Motion, Outsider, Scene, User, Weighting,
-};
+pub use federation::{Condense, Federation, LocalLoss, Motion, Outsider, Scene, User, Weighting};
 pub use optimizer::{Decay, Method, Optimizer};
 pub use regularizer::{Regularizer, RegularizerError, TIES, Tie};
 
@@ -102,7 +100,8 @@ impl Personalised {
         if factor >= 1.0 || first < floor / factor {
             return first;
         }
-        let most = if floor > 0.0 { ((floor / first).ln() / factor.ln()).floor() } else { f64::MAX };
+        let most =
+            if floor > 0.0 { ((floor / first).ln() / factor.ln()).floor() } else { f64::MAX };
         first * factor.powf(f64::from(round.0).min(most))
     }
 

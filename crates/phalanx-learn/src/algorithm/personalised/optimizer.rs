@@ -31,7 +31,11 @@ impl Decay {
 
     /// The rate that follows `rate`.
     pub fn next(self, rate: f64) -> f64 {
-        if self.factor < 1.0 && rate >= self.floor / self.factor { rate * self.factor } else { rate }
+        if self.factor < 1.0 && rate >= self.floor / self.factor {
+            rate * self.factor
+        } else {
+            rate
+        }
     }
 }
 
@@ -131,7 +135,8 @@ mod tests {
         for t in 1..=3usize {
             adam.step(0.1, &gradients[t - 1..t], &mut x);
             let sum = |beta: f64, power: i32| -> f64 {
-                let term = |k: usize| beta.powi((t - 1 - k) as i32) * f64::powi(gradients[k], power);
+                let term =
+                    |k: usize| beta.powi((t - 1 - k) as i32) * f64::powi(gradients[k], power);
                 (1.0 - beta) * (0..t).map(term).sum::<f64>() / (1.0 - beta.powi(t as i32))
             };
             expected -= 0.1 * sum(0.9, 1) / (sum(0.999, 2).sqrt() + 1e-8);

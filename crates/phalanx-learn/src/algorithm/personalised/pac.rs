@@ -94,7 +94,8 @@ pub fn check(
 pub fn noise_exponent(points: &[(usize, f64)]) -> Option<f64> {
     let logs = points.iter().filter(|(count, v)| *count > 0 && *v > 0.0);
     let logs: Vec<(f64, f64)> = logs.map(|(count, v)| ((*count as f64).ln(), v.ln())).collect();
-    let mean = |pick: fn(&(f64, f64)) -> f64| logs.iter().map(pick).sum::<f64>() / logs.len() as f64;
+    let mean =
+        |pick: fn(&(f64, f64)) -> f64| logs.iter().map(pick).sum::<f64>() / logs.len() as f64;
     let (x, y) = (mean(|p| p.0), mean(|p| p.1));
     let spread: f64 = logs.iter().map(|p| (p.0 - x) * (p.0 - x)).sum();
     let shared: f64 = logs.iter().map(|p| (p.0 - x) * (p.1 - y)).sum();
