@@ -11,13 +11,13 @@ pub const ENTRY: Entry<AttackRule> = Entry {
     source: "Farhadkhani et al., An Equivalence Between Data Poisoning and Byzantine Gradient \
              Attacks, ICML 2022: CGA (recalled; honest push of the last round, as published)",
     params: &[
-        Param::choice("target", &["rotate-classes", "zero"], "rotate-classes").about(
-            "where the global model shall go: the model after the warm-up with the rows of its \
-             classes moved on by one, or the origin",
+        Param::choice("target", &["zero", "rotate-classes"], "zero").about(
+            "where the global model shall go: the origin, or the model after the warm-up with the \
+             rows of its classes moved on by one",
         ),
         Param::integer("classes", (2, 1_000_000), 10)
             .about("classes of a linear classifier: rows of weights, then biases"),
-        Param::integer("warm-up", (0, 1_000_000_000), 20)
+        Param::integer("warm-up", (0, 1_000_000_000), 0)
             .about("rounds with the honest mean before the target is taken"),
         Param::number("learning-rate", (1e-12, 1e12), 0.02)
             .about("η, as the adversary believes it to be"),

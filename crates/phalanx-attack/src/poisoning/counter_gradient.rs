@@ -44,6 +44,16 @@ impl CounterGradient {
         Self { target, form, before: None, sent, push, honest }
     }
 
+    /// The same attack, with all that it has seen, at another target.
+    ///
+    /// # Shape
+    /// `target`: d, as before.
+    #[must_use]
+    pub fn aimed_at(self, target: Vec<f64>) -> Self {
+        assert_eq!(target.len(), self.target.len(), "a target is as long as the model");
+        Self { target, ..self }
+    }
+
     /// Ĝ, the honest push that the last gradient answers.
     pub fn push(&self) -> &[f64] {
         &self.push
