@@ -4,6 +4,7 @@
 //!
 //! Start reading at `folder.rs`, the format, then the page.
 pub mod compare;
+pub mod contact_sheet;
 mod csv;
 mod figure;
 pub mod folder;
@@ -18,6 +19,8 @@ pub mod table;
 mod text;
 
 pub use compare::{Comparison, compare};
+pub use contact_sheet::contact_sheet;
+pub use figure::Lines;
 pub use folder::{
     Environment, FORMAT, FolderError, Line, NodeSummary, Score, Status, Summary, Traffic,
 };

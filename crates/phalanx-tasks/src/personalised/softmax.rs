@@ -61,6 +61,11 @@ impl LinearSoftmax {
         Some(right as f64 / self.rows.len().max(1) as f64)
     }
 
+    /// The images, whether or not it holds all of them.
+    pub fn images(&self) -> &Images {
+        &self.images
+    }
+
     /// Classes and inputs.
     pub fn shape(&self) -> (usize, usize) {
         (self.images.classes, self.images.inputs)

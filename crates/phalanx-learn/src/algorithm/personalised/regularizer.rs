@@ -16,9 +16,9 @@ pub const TIES: [&str; 3] = ["l2-squared", "l2", "smooth-l2"];
 
 /// Nearer to each other than this, models count as equal where R has a kink (pitfall: 0/0).
 const KINK: f64 = 1e-12;
-/// How much of the open ball of [`Tie::SmoothL2`] a projection may use (chosen): the border
-/// itself is reached by no model.
-const OPEN: f64 = 1.0 - 1e-9;
+/// How much of the open ball of [`Tie::SmoothL2`] a projection uses (chosen): the border is reached
+/// by no model, and this share by one at distance 22 from ρ.
+const OPEN: f64 = 1.0 - 1e-3;
 
 /// Why a regulariser cannot be.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -194,7 +194,7 @@ mod tests {
             match regularizer.reach() {
                 None => assert_eq!(long, [30.0, -40.0]),
                 Some(radius) => {
-                    assert!((norm(&long) - radius).abs() < 1e-8);
+                    assert!(norm(&long) > radius * (OPEN - 1e-12));
                     assert!(norm(&long) < radius * (1.0 + 1e-15));
                     assert!((long[0] * -40.0 - long[1] * 30.0).abs() < 1e-12, "same direction");
                 }
