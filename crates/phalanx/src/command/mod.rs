@@ -1,6 +1,7 @@
 //! The command line: its definition, and which command does what.
 pub mod aggregate;
 pub mod attack;
+pub mod audit;
 pub mod check;
 pub mod choice;
 pub mod columns;
@@ -10,6 +11,7 @@ pub mod data;
 pub mod explain;
 pub mod explanation;
 pub mod list;
+pub mod poison;
 pub mod report;
 pub mod run;
 pub mod verdict;
@@ -94,6 +96,10 @@ enum Command {
     Aggregate(aggregate::Aggregate),
     /// Forge the vectors that Byzantine nodes would send among those of a file
     Attack(attack::Attack),
+    /// Make the data with which one user steers the global model of personalised learning
+    Poison(poison::Poison),
+    /// Measure how far one user can move the global model of personalised learning
+    Audit(audit::Audit),
     /// Show which data sets are here and how to get the rest
     Data(data::Data),
     /// Write the completion script of a shell
@@ -179,6 +185,8 @@ impl Command {
             Self::Compare(compare) => compare.carry_out(printer),
             Self::Aggregate(aggregate) => aggregate.carry_out(printer),
             Self::Attack(attack) => attack.carry_out(printer),
+            Self::Poison(poison) => poison.carry_out(printer),
+            Self::Audit(audit) => audit.carry_out(printer),
             Self::Data(data) => data.carry_out(printer),
             Self::Completions(completions) => completions.carry_out(printer),
         }

@@ -1,6 +1,8 @@
 //! Populations of personalised learning under the three attacks: what the commands have in common.
 mod condense;
+mod options;
 mod stage;
 
 pub use condense::Defence;
+pub use options::PopulationOptions;
 pub use stage::{Play, Setting, Stage, Trace};

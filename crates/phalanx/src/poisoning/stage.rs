@@ -237,6 +237,11 @@ impl Stage {
         Images::soft(poison.features.clone(), poison.targets.clone(), shape)
     }
 
+    /// As many training images as each honest user has: for a seat that nobody misuses.
+    pub fn honest_images(&self) -> Images {
+        self.drawn(self.setting.points, |images| images)
+    }
+
     /// So many training images under labels y + 1: poison without a construction.
     pub fn relabelled(&self, points: usize) -> Images {
         self.drawn(points, |images| shifted(&images))
