@@ -25,11 +25,9 @@ Attacks: gradient (counter-gradient), local (the same, steering the local models
 softmax construction), label-shift (labels y + 1), backdoor. The last three take --poison-points.
 
 Examples:
-  phalanx audit -o audit
-  phalanx audit --attack gradient,model,data --poison-points 2000 -o forms
-  phalanx audit --regularizer l2 --poison-points 10,100,1000 -o l2
-  phalanx audit --rule coordinate-wise-median --attack gradient,data -o median
-  phalanx audit --rule average --mix static-clipping radius=5 --attack data -o clipped";
+  phalanx audit --attack gradient,model,data --poison-points 2000 -o audit
+  phalanx audit --regularizer l2 --attack data --poison-points 10,100,1000 -o audit
+  phalanx audit --rule average --mix static-clipping radius=5 --attack gradient -o audit";
 
 const ATTACKS: [&str; 6] = ["gradient", "local", "model", "data", "label-shift", "backdoor"];
 /// What the attacker of a backdoor wants stamped images to be.

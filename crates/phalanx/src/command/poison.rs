@@ -18,7 +18,6 @@ The folder gets features.npy (one row per point), labels.npy (a probability per 
 (what the points pin), target.npy (where the global model goes) and, for pixels, sheet.png.
 
 Examples:
-  phalanx poison -o poison
   phalanx poison --dataset fashion-mnist --poison-points 2000 --epochs 250 -o poison
   phalanx poison --clipped --poison-points 20000 --boost 1000 -o poison
   phalanx poison --model theta.npy --poison-points 500 -o poison";

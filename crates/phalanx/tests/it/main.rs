@@ -8,4 +8,5 @@ mod folder;
 mod help;
 mod matrix_files;
 mod overrides;
+mod poisoning;
 mod program;
