@@ -162,8 +162,8 @@ impl Poison {
         let targets = narrow(&poison.targets);
         let targets: Vec<&[f32]> = targets.chunks_exact(stage.train().classes).collect();
         file("labels.npy")?.write(&targets, "labels", true)?;
-        file("model.npy")?.write(&[&narrow(model)], "model", false)?;
-        file("target.npy")?.write(&[&narrow(stage.target())], "target", false)?;
+        file("model.npy")?.write(&[&narrow(model)], "model", true)?;
+        file("target.npy")?.write(&[&narrow(stage.target())], "target", true)?;
         if let Some(width) = side(poison.inputs).filter(|_| self.population.features.is_none()) {
             let shown = &features[..features.len().min(SHEET.0)];
             let path = self.output.join("sheet.png");

@@ -2,6 +2,7 @@
 mod condense;
 mod options;
 mod stage;
+pub mod steering;
 pub mod weighting;
 
 pub use condense::Defence;
