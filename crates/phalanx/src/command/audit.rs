@@ -271,7 +271,7 @@ impl Audit {
         let points = stage.setting().points;
         printer.result(format!(
             "\n{} honest users of {points} points, diameter of their models {spread:.3}: no rule \
-             that is exact on identical inputs can promise the poisoned mean to less than {bound:.3}",
+             that is exact on identical inputs can promise their mean to less than {bound:.3}",
             locals.len()
         ));
     }
