@@ -11,6 +11,7 @@ pub mod forger;
 pub mod line;
 pub mod misbehaviour;
 mod moments;
+pub mod poisoning;
 pub mod quantile;
 pub mod search;
 

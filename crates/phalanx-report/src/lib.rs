@@ -4,6 +4,7 @@
 //!
 //! Start reading at `folder.rs`, the format, then the page.
 pub mod compare;
+pub mod contact_sheet;
 mod contraction;
 pub mod control;
 mod csv;
@@ -20,7 +21,9 @@ pub mod table;
 mod text;
 
 pub use compare::{Comparison, compare};
+pub use contact_sheet::contact_sheet;
 pub use contraction::{Contraction, Drawn};
+pub use figure::Lines;
 pub use folder::{
     Environment, FORMAT, FolderError, Line, NodeSummary, Score, Status, Summary, Traffic,
 };

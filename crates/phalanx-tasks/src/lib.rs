@@ -13,7 +13,9 @@ pub mod dataset;
 pub mod diffusion_control;
 pub mod image_classification;
 pub mod partition;
+pub mod personalised;
 pub mod toy;
 
 /// Every task that an experiment file can name.
-pub const TASKS: &[Entry<TaskRule>] = &[image_classification::ENTRY, toy::ENTRY];
+pub const TASKS: &[Entry<TaskRule>] =
+    &[image_classification::ENTRY, personalised::ENTRY, toy::ENTRY];

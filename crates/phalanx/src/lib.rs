@@ -8,6 +8,7 @@ pub mod command;
 pub mod environment;
 pub mod experiment;
 pub mod matrix_file;
+pub mod poisoning;
 pub mod printer;
 pub mod problem;
 pub mod run;

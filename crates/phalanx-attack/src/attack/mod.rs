@@ -10,6 +10,7 @@ use crate::defence::Defence;
 mod a_little_is_enough;
 mod anti_comparative_gradient_elimination;
 mod coordinate_shift;
+mod counter_gradient;
 mod equivocation;
 mod fall_of_empires;
 mod gaussian;
@@ -29,6 +30,7 @@ pub const ATTACKS: &[Entry<AttackRule>] = &[
     a_little_is_enough::ENTRY,
     anti_comparative_gradient_elimination::ENTRY,
     coordinate_shift::ENTRY,
+    counter_gradient::ENTRY,
     equivocation::ENTRY,
     fall_of_empires::ENTRY,
     gaussian::ENTRY,

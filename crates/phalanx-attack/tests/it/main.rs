@@ -7,5 +7,6 @@ mod defence;
 mod formulas;
 mod learned;
 mod parameters;
+mod poisoning;
 mod search;
 mod setting;

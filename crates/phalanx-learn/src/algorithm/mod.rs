@@ -15,6 +15,7 @@ mod mocwtm;
 mod mogm;
 mod monna;
 mod nna;
+pub mod personalised;
 mod scc;
 
 mod half_step;
@@ -32,6 +33,7 @@ pub const ALGORITHMS: &[Entry<AlgorithmRule>] = &[
     mogm::ENTRY,
     monna::ENTRY,
     nna::ENTRY,
+    personalised::ENTRY,
     scc::ENTRY,
 ];
 

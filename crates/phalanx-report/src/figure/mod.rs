@@ -3,6 +3,7 @@ pub(crate) mod axis;
 pub(crate) mod curves;
 mod dots;
 mod heard;
+mod lines;
 
 use crate::csv::Csv;
 use crate::folder::Status;
@@ -14,6 +15,7 @@ use crate::text::capitalised;
 use curves::{Chart, LINES_MAX, Series, thinning};
 use dots::{Dots, ROWS_MAX, Row};
 pub(crate) use heard::Heard;
+pub use lines::Lines;
 
 /// Most heat maps on one page; each run folder has its own.
 const HEARD_MAX: usize = 6;

@@ -31,6 +31,8 @@ fn settings() -> Vec<(&'static str, Vec<(&'static str, Value)>)> {
     let penalty = |kind| vec![("regularizer", word(kind)), ("regularization", Value::Number(0.05))];
     vec![
         ("quadratic", vec![("batch", Value::Integer(3))]),
+        ("personalised", small_users("sum", 0)),
+        ("personalised", small_users("mean", 16)),
         images("linear", penalty("norm").leak()),
         images("linear", penalty("squared").leak()),
         images("mlp", vec![("flips", word("training-and-test"))].leak()),
@@ -38,6 +40,13 @@ fn settings() -> Vec<(&'static str, Vec<(&'static str, Value)>)> {
         cifar("paper"),
         cifar("published"),
     ]
+}
+
+fn small_users(loss: &str, batch: i64) -> Vec<(&'static str, Value)> {
+    let numbers = [("points", 60), ("batch", batch), ("train-samples", 120), ("test-samples", 40)];
+    let numbers = numbers.map(|(name, value)| (name, Value::Integer(value)));
+    let words = [("dataset", word("synthetic-images")), ("loss", word(loss))];
+    words.into_iter().chain(numbers).collect()
 }
 
 #[test]

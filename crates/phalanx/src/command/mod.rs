@@ -2,6 +2,7 @@
 pub mod aggregate;
 pub mod agree;
 pub mod attack;
+pub mod audit;
 pub mod check;
 pub mod choice;
 pub mod columns;
@@ -12,6 +13,7 @@ pub mod data;
 pub mod explain;
 pub mod explanation;
 pub mod list;
+pub mod poison;
 pub mod report;
 pub mod run;
 pub mod soak;
@@ -103,6 +105,10 @@ enum Command {
     Soak(soak::Soak),
     /// Regulate plants that are unknown, or solve for one that is known
     Control(control::Control),
+    /// Make the data with which one user steers the global model of personalised learning
+    Poison(poison::Poison),
+    /// Measure how far one user can move the global model of personalised learning
+    Audit(audit::Audit),
     /// Show which data sets are here and how to get the rest
     Data(data::Data),
     /// Write the completion script of a shell
@@ -191,6 +197,8 @@ impl Command {
             Self::Attack(attack) => attack.carry_out(printer),
             Self::Soak(soak) => soak.carry_out(printer),
             Self::Control(control) => control.carry_out(printer),
+            Self::Poison(poison) => poison.carry_out(printer),
+            Self::Audit(audit) => audit.carry_out(printer),
             Self::Data(data) => data.carry_out(printer),
             Self::Completions(completions) => completions.carry_out(printer),
         }

@@ -1,6 +1,8 @@
 //! The clocks: progress, checkpoints and the environment file read them, results never do.
 use std::time::{Duration, Instant};
 
+use phalanx_report::Environment;
+
 /// What a stretch of work took.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Spent {
@@ -8,6 +10,22 @@ pub struct Spent {
     pub wall_seconds: f64,
     /// processor seconds of the whole process; 0 where the system does not tell
     pub cpu_seconds: f64,
+}
+
+impl Spent {
+    /// What a run folder says of the machine that did the work, besides the results.
+    pub fn environment(self, command: &str) -> Environment {
+        Environment {
+            version: env!("CARGO_PKG_VERSION").into(),
+            commit: option_env!("PHALANX_COMMIT").map(Into::into),
+            toolchain: env!("PHALANX_TOOLCHAIN").into(),
+            platform: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
+            threads: rayon::current_num_threads(),
+            wall_seconds: self.wall_seconds,
+            cpu_seconds: self.cpu_seconds,
+            command: command.into(),
+        }
+    }
 }
 
 impl std::ops::Add for Spent {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use phalanx_report::{Environment, FORMAT, Status, Summary, Traffic};
+use phalanx_report::{FORMAT, Status, Summary, Traffic};
 use phalanx_sim::{Outcome, Progress};
 
 use crate::experiment::Run;
@@ -225,17 +225,7 @@ impl Execution<'_> {
     fn close(&self, summary: &Summary, outcome: Outcome, command: &str) -> Result<(), Problem> {
         let synced = self.recorder.borrow_mut().sync();
         synced.map_err(|error| unrecorded(self.folder, &error))?;
-        let spent = self.spent();
-        let environment = Environment {
-            version: env!("CARGO_PKG_VERSION").into(),
-            commit: option_env!("PHALANX_COMMIT").map(Into::into),
-            toolchain: env!("PHALANX_TOOLCHAIN").into(),
-            platform: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
-            threads: rayon::current_num_threads(),
-            wall_seconds: spent.wall_seconds,
-            cpu_seconds: spent.cpu_seconds,
-            command: command.into(),
-        };
+        let environment = self.spent().environment(command);
         self.folder.write_json(ENVIRONMENT, &environment)?;
         self.folder.write_json(SUMMARY, summary)?;
         match outcome {

@@ -3,7 +3,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use phalanx_report::Environment;
 use phalanx_report::control::{ControlLine, ControlSummary, control_tables, write_control_report};
 use phalanx_report::folder::{ENVIRONMENT, SUMMARY};
 use rayon::prelude::*;
@@ -19,7 +18,7 @@ use crate::experiment::written::slug;
 use crate::printer::Printer;
 use crate::problem::Problem;
 use crate::run::Interrupt;
-use crate::run::clock::Stopwatch;
+use crate::run::clock::{Spent, Stopwatch};
 
 const AFTER_HELP: &str = "\
 Replications that are recorded are not flown again: an interrupted command goes on where it
@@ -85,7 +84,7 @@ impl Regulate {
             campaign.printer.hint("the same command goes on where this one stopped");
             return Ok(Verdict::Interrupted);
         }
-        campaign.conclude(&self.command(), stopwatch.elapsed())?;
+        campaign.conclude(&self.command(), stopwatch.spent())?;
         Ok(Verdict::Yes)
     }
 
@@ -164,7 +163,7 @@ impl Campaign<'_> {
     }
 
     /// Summary, environment, page and tables.
-    fn conclude(&mut self, command: &str, elapsed: Duration) -> Result<(), Problem> {
+    fn conclude(&mut self, command: &str, spent: Spent) -> Result<(), Problem> {
         let experiment = self.experiment;
         let names = (experiment.name.as_str(), experiment.plant_name.as_str());
         let cost = experiment.optimum.average_cost;
@@ -172,16 +171,7 @@ impl Campaign<'_> {
         let was_complete = self.folder.is_complete();
         self.folder.write_json(SUMMARY, &summary)?;
         if !was_complete {
-            let environment = Environment {
-                version: env!("CARGO_PKG_VERSION").into(),
-                commit: option_env!("PHALANX_COMMIT").map(Into::into),
-                toolchain: env!("PHALANX_TOOLCHAIN").into(),
-                platform: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
-                threads: rayon::current_num_threads(),
-                wall_seconds: elapsed.as_secs_f64(),
-                command: command.into(),
-            };
-            self.folder.write_json(ENVIRONMENT, &environment)?;
+            self.folder.write_json(ENVIRONMENT, &spent.environment(command))?;
         }
         let settings = experiment.to_toml();
         let page =

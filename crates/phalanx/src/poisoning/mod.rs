@@ -1,0 +1,10 @@
+//! Populations of personalised learning under the three attacks: what the commands have in common.
+mod condense;
+mod options;
+mod stage;
+pub mod steering;
+pub mod weighting;
+
+pub use condense::Defence;
+pub use options::PopulationOptions;
+pub use stage::{Play, Setting, Stage, Trace};
