@@ -62,8 +62,7 @@ fn equal_rows_come_back_exactly_and_no_halving_changes_nothing() {
     let words = "--algorithm mda -f 1 --attack gaussian in.csv -o -";
     let (said, _scratch) = on(&equal, words);
     assert_eq!((said.code, &*said.out), (Some(0), &*equal), "{}", said.err);
-    let (said, _scratch) =
-        on(THREE, "--algorithm rb-tm -f 0 --rounds-of-halving 0 in.csv -o -");
+    let (said, _scratch) = on(THREE, "--algorithm rb-tm -f 0 --rounds-of-halving 0 in.csv -o -");
     assert_eq!((said.code, &*said.out), (Some(0), THREE), "{}", said.err);
 }
 
