@@ -27,8 +27,8 @@ pub const ENTRY: Entry<AlgorithmRule> = Entry {
     params: &PARAMS,
     build: AlgorithmRule {
         formula: "g ← gradient on t samples;  N(t) times: g ← rule(received g);  x ← θ − γ g;  \
-                  θ ← rule(received x);  with gradient-rounds=agreement: g ← agreement on g by N(t) \
-                  halvings, θ ← agreement on x by one",
+                  θ ← rule(received x);  with gradient-rounds=agreement: g ← agreement on g by \
+                  N(t) halvings, θ ← agreement on x by one",
         is_star: false,
         default_rule: "trimmed-mean",
         build: |setup| {

@@ -37,7 +37,8 @@ macro_rules! subject {
 }
 
 subject!(Broadcast: [] ReliableBroadcast);
-subject!(Exchange: [] Direct, [B: Broadcast + Clone] Gather<B>, [E: Exchange + Clone] AveragingAgreement<E>);
+subject!(Exchange: [] Direct, [B: Broadcast + Clone] Gather<B>);
+subject!(Exchange: [E: Exchange + Clone] AveragingAgreement<E>);
 
 /// What is on its way: a message, or a command that its node has not given yet.
 pub struct Flying<M: Machine> {

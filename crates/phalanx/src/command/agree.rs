@@ -31,8 +31,7 @@ const AFTER_HELP: &str = "\
 Examples:
   phalanx agree --algorithm mda -f 1 honest.npy -o agreed.npy
   phalanx agree --algorithm rb-tm -f 2 --attack equivocation honest.csv -o -
-  phalanx agree --algorithm mda -f 2 --attack fall-of-empires --seeds 20 honest.npy -o agreed.npy \\
-      --figure contraction.svg";
+  phalanx agree --algorithm mda -f 1 --attack mimic --seeds 9 in.npy -o out.npy --figure f.svg";
 
 /// How nodes agree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -116,7 +115,7 @@ impl Agree {
         };
         self.check_options(printer)?;
         let writer = Writer::new(&self.output, &self.input)?;
-        let figure = self.figure.as_deref().map(|path| figure_places(path)).transpose()?;
+        let figure = self.figure.as_deref().map(figure_places).transpose()?;
         let matrix = matrix_file::read(&self.input, self.tensor.as_deref())?;
         note_conversion(printer, &matrix);
         let honest = self.honest(&matrix)?;

@@ -125,12 +125,16 @@ fn assert_promises<E: Exchange + Clone>(
     let most = bounds.constant() * width + f64::from(bounds.passes(HALVINGS)) * allowance;
     assert!(error <= most, "{error} > {most}");
     if !matches!(bounds.rule(), AgreementRule::MinimumDiameter { .. }) {
-        for k in 0..dim {
-            let column = || inputs.iter().map(|input| input[k]);
-            let least = column().fold(f32::INFINITY, f32::min);
-            let greatest = column().fold(f32::NEG_INFINITY, f32::max);
-            assert!(outcomes.iter().all(|y| (least..=greatest).contains(&y[k])), "the box is kept");
-        }
+        assert_in_box(&inputs, &outcomes);
+    }
+}
+
+fn assert_in_box(inputs: &[Vector], outcomes: &[Vector]) {
+    for k in 0..inputs[0].len() {
+        let column = || inputs.iter().map(|input| input[k]);
+        let least = column().fold(f32::INFINITY, f32::min);
+        let greatest = column().fold(f32::NEG_INFINITY, f32::max);
+        assert!(outcomes.iter().all(|y| (least..=greatest).contains(&y[k])), "the box is kept");
     }
 }
 

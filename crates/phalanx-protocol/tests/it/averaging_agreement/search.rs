@@ -264,7 +264,9 @@ impl Search<'_> {
             let score =
                 |shares: &Shares| if wants_error { shares.error } else { shares.contraction };
             let mut current: Option<(Plot, Shares)> = None;
-            for step in 0..climb {
+            // What is not admissible is no try.
+            let mut step = 0;
+            while step < climb {
                 let fresh = step < climb / 4;
                 let mut plot = match &current {
                     Some((plot, _)) if !fresh => plot.clone(),
@@ -275,7 +277,7 @@ impl Search<'_> {
                 if !self.is_admissible(&plot) {
                     continue;
                 }
-                self.tried += 1;
+                (step, self.tried) = (step + 1, self.tried + 1);
                 let shares = self.measure::<E>(&plot);
                 best.contraction = best.contraction.max(shares.contraction);
                 best.error = best.error.max(shares.error);
