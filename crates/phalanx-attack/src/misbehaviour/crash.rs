@@ -9,7 +9,8 @@ use crate::misbehaviour::{Misbehaviour, MisbehaviourRule};
 /// The registry entry.
 pub const ENTRY: Entry<MisbehaviourRule> = Entry {
     name: "crash",
-    summary: "a Byzantine node is down for a while, again and again, and remembers nothing afterwards",
+    summary: "a Byzantine node is down for a while, again and again, and remembers nothing \
+                    afterwards",
     source: "textbook: crash-recovery without stable storage",
     params: &[
         Param::number("period-ms", (1.0, 1e6), 200.0).about("from one crash to the next"),

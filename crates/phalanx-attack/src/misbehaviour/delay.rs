@@ -14,7 +14,8 @@ pub const ENTRY: Entry<MisbehaviourRule> = Entry {
         Param::number("greatest-ms", (0.0, 1e6), 500.0).about("greatest delay"),
     ],
     build: MisbehaviourRule {
-        formula: "half of the delayed messages come later by greatest-ms, the others by a part of it",
+        formula: "half of the delayed messages come later by greatest-ms, the others by a part \
+                    of it",
         kinds: KINDS,
         build: |args| {
             Box::new(Delay { chance: args.number("chance"), greatest: args.number("greatest-ms") })

@@ -15,7 +15,8 @@ pub const ENTRY: Entry<MisbehaviourRule> = Entry {
     params: &[Param::number("chance", (0.0, 1.0), 0.5)
         .about("share of the receivers that are shown another vector")],
     build: MisbehaviourRule {
-        formula: "receivers drawn each turn, the same for all Byzantine nodes, are shown 1 − a in place of a",
+        formula: "receivers drawn each turn, the same for all Byzantine nodes, are shown 1 − a \
+                    in place of a",
         kinds: &[Kind::Opening],
         build: |args| Box::new(Equivocate { chance: args.number("chance") }),
     },

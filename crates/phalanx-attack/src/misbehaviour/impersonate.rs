@@ -10,7 +10,8 @@ use crate::misbehaviour::{Fate, Letter, Misbehaviour, MisbehaviourRule};
 pub const ENTRY: Entry<MisbehaviourRule> = Entry {
     name: "impersonate",
     summary: "echoes, votes, lists and certificates name another node than they should",
-    source: "textbook; the transport authenticates who speaks, so only ids inside of messages can lie",
+    source: "textbook; the transport authenticates who speaks, so only ids inside of messages \
+                    can lie",
     params: &[
         Param::number("chance", (0.0, 1.0), 0.5).about("probability that a message is treated so")
     ],
