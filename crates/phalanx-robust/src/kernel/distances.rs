@@ -86,6 +86,14 @@ impl Tile {
         tile
     }
 
+    /// Number of pairs.
+    fn pairs(&self) -> usize {
+        match self.right_count {
+            0 => self.left_count * (self.left_count - 1) / 2,
+            right => self.left_count * right,
+        }
+    }
+
     fn run(left: Range<usize>, right: Range<usize>) -> Self {
         let mut tile = Self { left_count: left.len(), right_count: right.len(), ..Self::default() };
         left.enumerate().for_each(|(slot, row)| tile.left[slot] = row as u32);
@@ -152,11 +160,7 @@ impl Workspace {
             let asked = |i: u32, j: u32| is_asked[i as usize * count + j as usize];
             let wanted = |i: u32| right.iter().copied().filter(move |&j| asked(i, j));
             let rows: usize = left.iter().map(|&i| wanted(i).count()).sum();
-            let size = match tile.right_count {
-                0 => left.len() * (left.len() - 1) / 2,
-                _ => left.len() * right.len(),
-            };
-            if 2 * rows >= size {
+            if 2 * rows >= tile.pairs() {
                 self.tiles.push(tile);
                 continue;
             }
@@ -192,7 +196,9 @@ impl Workspace {
                 path.run(ChunkOfTiles { rows, tiles, precision, has_norms, columns, out });
             }
         };
-        if spans > 1 && entries.saturating_mul(dim) >= LEAST_PARALLEL {
+        let norms = if has_norms { count } else { 0 };
+        let pairs: usize = tiles.iter().map(Tile::pairs).sum();
+        if spans > 1 && (pairs + norms).saturating_mul(dim) >= LEAST_PARALLEL {
             self.partial.par_chunks_mut(entries).enumerate().for_each(fill);
         } else {
             self.partial.chunks_mut(entries).enumerate().for_each(fill);

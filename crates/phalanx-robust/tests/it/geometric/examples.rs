@@ -35,9 +35,9 @@ fn documented_examples() {
     on_three(build("nearest-neighbor-averaging", (3, 1), &[]), 1, &low, "nna at row 1");
 }
 
-/// Rows 0, 1, 2, 4, 100 with f = 1. The variance 1538.7 around 21.4 exceeds √20, so that row i keeps
-/// 1 − ((x_i − 21.4)/78.6)² of its weight and 100 has none; of the others 1.77 is the mean and 2.2
-/// the variance. With σ = 0.1 a second round, the last, takes 4 as well.
+/// Rows 0, 1, 2, 4, 100 with f = 1. The variance 1538.7 around 21.4 exceeds √20, so that row i
+/// keeps 1 − ((x_i − 21.4)/78.6)² of its weight and 100 has none; of the others 1.77 is the mean
+/// and 2.2 the variance. With σ = 0.1 a second round, the last, takes 4 as well.
 #[test]
 fn filtering_by_hand() {
     let rows: Vec<Vec<f32>> = [0.0, 1.0, 2.0, 4.0, 100.0].iter().map(|x| vec![*x]).collect();
