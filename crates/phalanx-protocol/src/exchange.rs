@@ -38,6 +38,15 @@ const TURNS_SERVED: Param = Param::integer("turns-served", (0, 1 << 16), 8).abou
     "old turns that a node goes on serving; who is further behind cannot be helped any more",
 );
 
+/// Under an agreement a turn is a pass.
+const PASSES_AHEAD: Param = Param::integer("turns-ahead", (1, 1 << 16), 0).optional().about(
+    "passes ahead of the own one that are kept for each peer; unless given 64, or all of a turn",
+);
+
+const PASSES_SERVED: Param = Param::integer("turns-served", (0, 1 << 16), 0).optional().about(
+    "old passes that a node goes on serving; unless given 8, or all of a turn where those are more",
+);
+
 const FORM: Param = Param::choice("form", &["digest", "naive"], "digest").about(
     "digest: echoes carry 32 bytes, a missing vector is fetched; naive: every message carries it",
 );
@@ -106,7 +115,7 @@ pub const EXCHANGES: &[Entry<ExchangeRule>] = &[
             Param::integer("quorum", (1, 1 << 16), 0)
                 .optional()
                 .about("q: vectors to wait for in each pass; n − f unless given"),
-            TURNS_AHEAD,
+            PASSES_AHEAD,
         ],
         build: ExchangeRule {
             formula: "T times: exchange x, collect q;  x ← mean of the q − f of least diameter",
@@ -125,8 +134,8 @@ pub const EXCHANGES: &[Entry<ExchangeRule>] = &[
             Param::choice("inner", &["trimmed-mean", "trimmed-midpoint"], "trimmed-mean")
                 .about("what condenses a pass; the midpoint halves the range whatever n and f"),
             FORM,
-            TURNS_AHEAD,
-            TURNS_SERVED,
+            PASSES_AHEAD,
+            PASSES_SERVED,
         ],
         build: ExchangeRule {
             formula: "T times: broadcast x reliably, wait for n − f witnesses;  x ← coordinate by \

@@ -15,7 +15,7 @@ Examples:
   phalanx explain algorithm/monna
   phalanx explain sign-flipping --json";
 
-/// Explain a rule, mixing, attack, algorithm, task or exchange
+/// Explain a rule, mixing, attack, algorithm, task, exchange or misbehaviour
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct Explain {

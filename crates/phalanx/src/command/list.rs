@@ -36,6 +36,9 @@ enum What {
     /// How vectors travel: direct, broadcasts, agreement
     #[value(alias = "exchange")]
     Exchanges,
+    /// What Byzantine nodes do to their own messages
+    #[value(alias = "misbehaviour")]
+    Misbehaviours,
     /// Experiment files below the folder `experiments`
     #[value(alias = "experiment")]
     Experiments,
@@ -63,6 +66,7 @@ impl List {
             What::Algorithms => Kind::Algorithm,
             What::Tasks => Kind::Task,
             What::Exchanges => Kind::Exchange,
+            What::Misbehaviours => Kind::Misbehaviour,
             What::Experiments => return list_experiments(printer),
         };
         let listed = Registries::ALL.list(kind);

@@ -1,5 +1,5 @@
 //! Every name that an experiment file can choose, by kind.
-use phalanx_attack::{ATTACKS, AttackRule};
+use phalanx_attack::{ATTACKS, AttackRule, MISBEHAVIOURS, MisbehaviourRule};
 use phalanx_learn::{ALGORITHMS, AlgorithmRule, TaskRule};
 use phalanx_protocol::{EXCHANGES, ExchangeRule, Yields};
 use phalanx_robust::mixing::{MIXINGS, MixingRule};
@@ -16,6 +16,8 @@ pub struct Registries {
     pub mixings: &'static [Entry<MixingRule>],
     /// attacks
     pub attacks: &'static [Entry<AttackRule>],
+    /// what Byzantine nodes do to their messages
+    pub misbehaviours: &'static [Entry<MisbehaviourRule>],
     /// learning algorithms
     pub algorithms: &'static [Entry<AlgorithmRule>],
     /// workloads
@@ -30,6 +32,7 @@ impl Registries {
         rules: RULES,
         mixings: MIXINGS,
         attacks: ATTACKS,
+        misbehaviours: MISBEHAVIOURS,
         algorithms: ALGORITHMS,
         tasks: TASKS,
         exchanges: EXCHANGES,
@@ -55,6 +58,7 @@ impl Registries {
                 vec![("formula", rule.formula), ("network", network), ("rule", rule.default_rule)]
             }),
             Kind::Task => Listed::all(kind, self.tasks, |rule| vec![("formula", rule.formula)]),
+            Kind::Misbehaviour => self.misbehaviours.iter().map(Listed::misbehaviour).collect(),
             Kind::Exchange => self.exchanges.iter().map(Listed::exchange).collect(),
         }
     }
@@ -75,12 +79,21 @@ pub enum Kind {
     Task,
     /// how vectors travel
     Exchange,
+    /// what Byzantine nodes do to their messages
+    Misbehaviour,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 6] =
-        [Self::Rule, Self::Mixing, Self::Attack, Self::Algorithm, Self::Task, Self::Exchange];
+    pub const ALL: [Self; 7] = [
+        Self::Rule,
+        Self::Mixing,
+        Self::Attack,
+        Self::Algorithm,
+        Self::Task,
+        Self::Exchange,
+        Self::Misbehaviour,
+    ];
 
     /// The word for one of it, which is also its key in an experiment file.
     pub fn word(self) -> &'static str {
@@ -91,6 +104,7 @@ impl Kind {
             Self::Algorithm => "algorithm",
             Self::Task => "task",
             Self::Exchange => "exchange",
+            Self::Misbehaviour => "misbehaviour",
         }
     }
 }
@@ -142,6 +156,14 @@ impl Listed {
             facts.push(("centre", "the node's own vector".into()));
         }
         Self::new(Kind::Rule, entry, facts)
+    }
+
+    fn misbehaviour(entry: &'static Entry<MisbehaviourRule>) -> Self {
+        let MisbehaviourRule { formula, kinds, .. } = entry.build;
+        let kinds: Vec<String> =
+            kinds.iter().map(|kind| format!("{kind:?}").to_lowercase()).collect();
+        let facts = vec![("formula", formula.into()), ("messages", kinds.join(", "))];
+        Self::new(Kind::Misbehaviour, entry, facts)
     }
 
     fn exchange(entry: &'static Entry<ExchangeRule>) -> Self {

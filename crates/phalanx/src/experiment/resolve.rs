@@ -29,6 +29,7 @@ pub const TOP_KEYS: &[&str] = &[
     "exchange",
     "expect",
     "format",
+    "misbehaviour",
     "mixing",
     "name",
     "network",
@@ -87,6 +88,8 @@ pub struct Run {
     pub mixing: Vec<Choice>,
     /// what Byzantine nodes do; none when nobody attacks
     pub attack: Option<Choice>,
+    /// what they do to their messages, in order
+    pub misbehaviours: Vec<Choice>,
     /// which honest nodes they reach
     pub reach: Reach,
     /// how vectors travel
@@ -126,6 +129,7 @@ pub fn resolve(table: &Table, names: (&str, &str), known: &Registries) -> Result
         algorithm,
         rule,
         mixing: resolver.mixing(&exchange)?,
+        misbehaviours: resolver.misbehaviours(byzantine)?,
         attack,
         reach,
         exchange,
@@ -266,6 +270,24 @@ impl<'a> Resolver<'a> {
             _ => Reach::All,
         };
         Ok(((byzantine > 0).then_some(choice), byzantine, reach))
+    }
+
+    fn misbehaviours(&self, byzantine: usize) -> Result<Vec<Choice>, Problem> {
+        let Some(item) = self.table.get("misbehaviour") else { return Ok(Vec::new()) };
+        let choices = item.list("misbehaviour")?.iter().map(|item| {
+            let named = named(item, "misbehaviour")?;
+            let entry = named.entry("misbehaviour", self.known.misbehaviours)?;
+            named.choice("misbehaviour", entry, &[])
+        });
+        let choices: Vec<Choice> = choices.collect::<Result<_, _>>()?;
+        if byzantine == 0 && !choices.is_empty() {
+            let problem = Problem::new("`misbehaviour` without Byzantine nodes").at(&item.origin);
+            return Err(problem.hint(
+                "give an `attack`, which says how many there are and what they share; `mimic` \
+                 shares what an honest node shares",
+            ));
+        }
+        Ok(choices)
     }
 
     fn plan(&self) -> Result<Plan, Problem> {

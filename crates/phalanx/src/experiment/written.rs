@@ -47,6 +47,10 @@ impl Run {
         line("rule", written(&self.rule, ""));
         line("mixing", format!("[{}]", mixing.join(", ")));
         line("attack", self.written_attack());
+        if !self.misbehaviours.is_empty() {
+            let all = self.misbehaviours.iter().map(|choice| written(choice, ""));
+            line("misbehaviour", format!("[{}]", all.collect::<Vec<_>>().join(", ")));
+        }
         let own = match exchange.choice.name {
             "direct" => format!(
                 "wait = {}, timeout-ms = {}, finite = {}",

@@ -1,7 +1,7 @@
 //! From a checked run to a simulation: tasks, algorithms, exchanges, adversary.
 use std::path::Path;
 
-use phalanx_attack::{ATTACKS, Attack, AttackSetup, Defence};
+use phalanx_attack::{ATTACKS, Attack, AttackSetup, Defence, Forger, MISBEHAVIOURS, Misbehaviour};
 use phalanx_learn::{ALGORITHMS, Plan, Role, Setup, Task, TaskError, TaskSetup, Worker};
 use phalanx_protocol::{AgreementError, Exchange, GatherError, NodeId, Yields};
 use phalanx_robust::mixing::MIXINGS;
@@ -78,7 +78,10 @@ fn populate<E: Exchange + 'static, P: Puppet<E::Message> + 'static>(
     data: &Path,
     exchange: impl Fn(Place) -> Result<E, AssembleError>,
     puppet: impl Fn(Place) -> Result<P, AssembleError> + Send + Sync + 'static,
-) -> Result<Box<dyn Laboratory>, AssembleError> {
+) -> Result<Box<dyn Laboratory>, AssembleError>
+where
+    E::Message: Forger,
+{
     let honest = run.population.n() - run.byzantine;
     let mut nodes = Vec::with_capacity(honest + 1);
     let mut dim = 0;
@@ -119,10 +122,25 @@ fn populate<E: Exchange + 'static, P: Puppet<E::Message> + 'static>(
         puppet(Place { id, role: Role::Peer, dim }).expect("its honest twins could be built")
     };
     let adversary = match attack(run)? {
-        Some(attack) if byzantine > 0 => Some(Adversary::new(attack, reach(run), run.seed, puppet)),
+        Some(attack) if byzantine > 0 => {
+            let adversary = Adversary::new(attack, reach(run), run.seed, puppet);
+            let f = run.population.f();
+            Some(match misbehaviours(run) {
+                none if none.is_empty() => adversary,
+                some => adversary.misbehaving(some, f, run.seed),
+            })
+        }
         _ => None,
     };
     Ok(Box::new(Simulation::new(settings, nodes, adversary)))
+}
+
+fn misbehaviours(run: &Run) -> Vec<Box<dyn Misbehaviour>> {
+    let build = |choice: &Choice| {
+        let entry = find(MISBEHAVIOURS, choice.name).expect("the misbehaviour was resolved");
+        (entry.build.build)(&choice.args)
+    };
+    run.misbehaviours.iter().map(build).collect()
 }
 
 fn build_tasks(run: &Run, nodes: usize, data: &Path) -> Result<Vec<Box<dyn Task>>, AssembleError> {

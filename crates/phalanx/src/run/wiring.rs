@@ -48,13 +48,19 @@ impl Wiring {
         Self { run: Arc::new(run.clone()), keyrings: keyrings.collect() }
     }
 
-    fn whole(&self, name: &str) -> usize {
-        self.run.exchange.choice.args.integer(name)
+    /// What is kept for peers ahead and served to peers behind.
+    ///
+    /// A node that is further behind is lost, so an agreement keeps at least one turn's passes.
+    fn windows(&self, dim: usize) -> Result<(usize, usize), AssembleError> {
+        let args = &self.run.exchange.choice.args;
+        let agreement = self.run.exchange.agreement(self.run.population, dim)?;
+        let passes = agreement.map_or(0, |bounds| usize::from(bounds.passes(HALVINGS)) + 1);
+        let ahead = args.integer_if("turns-ahead").unwrap_or(TURNS_AHEAD_MAX.max(passes));
+        Ok((ahead, args.integer_if("turns-served").unwrap_or(SERVED.max(passes))))
     }
 
-    fn gathered(&self, enough: Enough) -> GatherConfig {
-        let population = self.run.population;
-        GatherConfig { population, enough, turns_ahead_max: self.whole("turns-ahead") }
+    fn gathered(&self, enough: Enough, turns_ahead_max: usize) -> GatherConfig {
+        GatherConfig { population: self.run.population, enough, turns_ahead_max }
     }
 
     pub(super) fn direct(&self, place: Place) -> Direct {
@@ -83,13 +89,14 @@ impl Wiring {
             "naive" => Form::Naive,
             _ => Form::Digest,
         };
+        let (turns_ahead_max, turns_served_max) = self.windows(place.dim)?;
         let config = ReliableBroadcastConfig {
             population: self.run.population,
             form,
             dim: place.dim,
             is_finite_required: true,
-            turns_ahead_max: self.whole("turns-ahead"),
-            turns_served_max: self.whole("turns-served"),
+            turns_ahead_max,
+            turns_served_max,
         };
         let broadcast = ReliableBroadcast::new(place.id, config)?;
         let is_witnessed = !args.has("witnesses") || args.flag("witnesses");
@@ -97,22 +104,23 @@ impl Wiring {
             true => Enough::Witnesses,
             false => Enough::Deliveries(self.run.collected),
         };
-        Ok(Gather::new(place.id, broadcast, self.gathered(enough))?)
+        Ok(Gather::new(place.id, broadcast, self.gathered(enough, turns_ahead_max))?)
     }
 
     pub(super) fn signed(&self, place: Place) -> Result<Signed, AssembleError> {
+        let (turns_ahead_max, turns_served_max) = self.windows(place.dim)?;
         let config = SignedEchoConfig {
             population: self.run.population,
             run: *blake3::hash(self.run.folder_name().as_bytes()).as_bytes(),
             dim: place.dim,
             is_finite_required: true,
-            turns_ahead_max: self.whole("turns-ahead"),
-            turns_served_max: self.whole("turns-served"),
+            turns_ahead_max,
+            turns_served_max,
         };
         let keyring = Arc::new(self.keyrings[place.id.index()].clone());
         let broadcast = SignedEchoBroadcast::new(place.id, config, keyring)?;
         let enough = Enough::Deliveries(self.run.collected);
-        Ok(Gather::new(place.id, broadcast, self.gathered(enough))?)
+        Ok(Gather::new(place.id, broadcast, self.gathered(enough, turns_ahead_max))?)
     }
 
     pub(super) fn minimum_diameter(
@@ -121,7 +129,7 @@ impl Wiring {
     ) -> Result<AveragingAgreement<Direct>, AssembleError> {
         let bounds = self.run.exchange.agreement(self.run.population, place.dim)?;
         let bounds = bounds.expect("an agreement has bounds");
-        Ok(AveragingAgreement::over_direct(place.id, bounds, self.whole("turns-ahead")))
+        Ok(AveragingAgreement::over_direct(place.id, bounds, self.windows(place.dim)?.0))
     }
 
     pub(super) fn trimmed(
@@ -133,6 +141,12 @@ impl Wiring {
         Ok(AveragingAgreement::new(place.id, self.reliable(place)?, bounds))
     }
 }
+
+/// N up to which the passes of one turn fit the windows by themselves.
+const HALVINGS: u16 = 10;
+
+/// Old turns that are served unless told otherwise; each keeps up to n vectors.
+const SERVED: usize = 8;
 
 /// A place takes about 100 bytes.
 const CACHE_PLACES_MAX: usize = 1 << 18;

@@ -57,6 +57,25 @@ fn keys_of_the_direct_exchange_belong_to_it_alone() {
 }
 
 #[test]
+fn misbehaviours_need_somebody_to_misbehave() {
+    let text = small(10);
+    let with = |text: &str| {
+        let file = Path::new("a.toml");
+        Experiment::parse(text, file, &Overrides::default(), &Registries::ALL)
+    };
+    let lines = "misbehaviour = [{ name = \"omit\", chance = 0.25 }, { name = \"delay\" }]\n";
+    let run = with(&format!("{lines}{text}")).unwrap().runs().next().unwrap().1;
+    assert_eq!(run.misbehaviours[0].args.number("chance"), 0.25);
+    let written = run.to_toml();
+    assert_eq!(with(&written).unwrap().runs().next().unwrap().1, run, "{written}");
+    let calm = format!("{lines}{}", text.replace("\"gaussian\"", "\"none\""));
+    let said = with(&calm).unwrap_err().to_string();
+    assert!(said.starts_with("`misbehaviour` without Byzantine nodes: a.toml:1"), "{said}");
+    let said = with(&format!("{}{text}", lines.replace("omit", "omitt"))).unwrap_err();
+    assert!(said.hint.unwrap().ends_with("`omit`"));
+}
+
+#[test]
 fn a_resolved_experiment_reads_back_as_the_same_run() {
     let exchanges =
         ["direct", "reliable-broadcast", "signed-echo", "mda-agreement", "rb-tm-agreement"];
