@@ -95,10 +95,12 @@ impl DirectConfig {
         }
     }
 
+    /// Strangers may not, or those who bring many could make a node hold more than it promised.
     fn may_send(&self, from: NodeId, turn: Turn) -> bool {
+        let is_node = from.index() < self.nodes;
         match self.seat {
-            Seat::Peer => true,
-            Seat::Hub => !turn.phase.0.is_multiple_of(2),
+            Seat::Peer => is_node,
+            Seat::Hub => is_node && !turn.phase.0.is_multiple_of(2),
             Seat::Leaf { hub } => from == hub && turn.phase.0.is_multiple_of(2),
         }
     }
@@ -142,7 +144,7 @@ impl Direct {
         if self.closed.is_some_and(|closed| turn <= closed) {
             return out.push(Output::Discard { from, reason: Discard::Late });
         }
-        if !self.config.may_send(from, turn) {
+        if from == self.me || !self.config.may_send(from, turn) {
             return out.push(Output::Reject { from, reason: Rejection::OutOfRole });
         }
         // Per peer, so that who floods harms nobody else.

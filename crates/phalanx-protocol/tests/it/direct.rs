@@ -263,3 +263,15 @@ proptest! {
         }
     }
 }
+
+// Found by fuzzing: who is no node was held beside the nodes, above what the machine promises.
+#[test]
+fn strangers_and_echoes_of_oneself_are_out_of_role() {
+    let mut machine = Direct::new(NodeId(0), config(7));
+    for from in [0, 7, u16::MAX] {
+        let out = deliver(&mut machine, from, Turn::new(1, 0), vector(1.0));
+        let from = NodeId(from);
+        assert_eq!(out, [Output::Reject { from, reason: Rejection::OutOfRole }]);
+    }
+    assert_eq!(machine.held(), 0);
+}
