@@ -32,7 +32,7 @@ pub(super) struct Line {
 /// How the two axes are divided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Axes {
-    /// both linear, the vertical one logarithmic where a linear one would flatten the curves
+    /// both linear, the vertical one logarithmic where a linear one would flatten the lines
     Linear,
     /// both logarithmic
     Logarithmic,
@@ -88,7 +88,13 @@ impl TimeChart {
             .collect();
         let (across, up) = ((LEFT, RIGHT), (BOTTOM, TOP));
         match self.axes {
-            Axes::Linear => (Scale::linear((0.0, last), across), Scale::fitting(&values, up)),
+            Axes::Linear => {
+                let upright = match self.ends_apart() {
+                    Some((least, greatest)) => Scale::log((least / 30.0, greatest), up),
+                    None => Scale::fitting(&values, up),
+                };
+                (Scale::linear((0.0, last), across), upright)
+            }
             Axes::Share => (Scale::linear((0.0, last), across), Scale::linear((0.0, 1.0), up)),
             Axes::Logarithmic => {
                 let least = values.iter().copied().fold(f64::INFINITY, f64::min);
@@ -96,6 +102,19 @@ impl TimeChart {
                 (Scale::log((first, last), across), Scale::log((least, greatest), up))
             }
         }
+    }
+
+    /// The least and the greatest end of a line, where a linear axis would flatten most of them:
+    /// one arm that ran away must not hide the others.
+    fn ends_apart(&self) -> Option<(f64, f64)> {
+        let end = |line: &Line| {
+            let mut values = line.points.iter().rev().map(|point| point.value);
+            values.find(|value| value.is_finite()).filter(|value| *value > 0.0)
+        };
+        let ends: Vec<f64> = self.lines.iter().filter_map(end).collect();
+        let least = ends.iter().copied().fold(f64::INFINITY, f64::min);
+        let greatest = ends.iter().copied().fold(0.0, f64::max);
+        (ends.len() > 1 && greatest > 200.0 * least).then_some((least, greatest))
     }
 
     fn draw_axes(&self, svg: &mut Svg, x: &Scale, y: &Scale) {

@@ -113,10 +113,12 @@ fn comparison(arms: &[(&str, Vec<&FlightLine>)], statistic: Statistic) -> Figure
             "error",
             "Distance of the posterior's mean from the plant",
             Axes::Logarithmic,
-            "Spectral norm of the error in [A, B]; median, and the middle eight tenths as a band.",
+            "Spectral norm of the error in [A, B], median over the replications.",
         ),
     };
     let is_median = axes == Axes::Logarithmic;
+    // Several bands on top of each other show nothing; the CSV has them all.
+    let has_band = is_median && arms.len() == 1;
     let curves: Vec<(&str, Vec<Band>)> =
         arms.iter().map(|(arm, flights)| (*arm, bands(flights, statistic))).collect();
     let line = |(style, (arm, bands)): (usize, &(&str, Vec<Band>))| {
@@ -124,7 +126,7 @@ fn comparison(arms: &[(&str, Vec<&FlightLine>)], statistic: Statistic) -> Figure
         let point = |band: &Band| Point {
             seconds: band.seconds,
             value: value(band),
-            band: is_median.then_some((band.low, band.high)),
+            band: has_band.then_some((band.low, band.high)),
         };
         let lost = bands.last().map_or(0, |band| band.lost);
         let mut note = bands.last().map_or("no value".into(), |band| noted(value(band)));

@@ -71,7 +71,8 @@ fn page(summary: &ControlSummary, figures: &[Figure], (settings, command): (&str
                             p.note { "Regret counts from the first decision, total from the first \
                                 second. Stationary: excess of the average cost, added up. Mean of \
                                 the replications that did not run away; median and worst count a \
-                                lost one as infinite." }
+                                lost one as infinite. A fleet's scores use every message \
+                                that could be some path's, within limits." }
                         }
                         div.figures { @for figure in figures { (shown(figure)) } }
                     }
@@ -190,7 +191,7 @@ fn trial_grid(summary: &ControlSummary) -> Grid {
     let rows = summary.trials.iter().map(|trial| {
         vec![
             trial.arm.clone(),
-            plain(trial.seconds),
+            trial.seconds.to_string(),
             trial.replications.to_string(),
             format!("{:.1}", trial.success * 100.0),
             format!("{:.1}", trial.standard_error * 100.0),

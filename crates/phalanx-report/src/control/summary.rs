@@ -88,7 +88,7 @@ pub struct ArmSummary {
     pub error: Band,
     /// distance of the posterior's mean from the truth
     pub mean_error: Band,
-    /// slopes of the logarithms over the last tenth of the time's decades: mean regret
+    /// slope of the logarithms over the last decade of time: mean regret
     #[serde(with = "real")]
     pub regret_slope: f64,
     /// mean stationary regret

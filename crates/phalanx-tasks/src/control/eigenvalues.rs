@@ -25,6 +25,8 @@ pub enum EigenError {
 const ITERATIONS_MAX: usize = 60;
 /// After so many steps without success an unusual shift breaks a cycle.
 const STALL: usize = 10;
+/// Most rows of a general matrix.
+const ROWS_MAX: usize = 4 * super::ORDER_MAX;
 /// Sweeps after which the off-diagonal part of a symmetric matrix has vanished by far.
 const SWEEPS_MAX: usize = 50;
 
@@ -36,10 +38,14 @@ const SWEEPS_MAX: usize = 50;
 /// # Errors
 /// [`EigenError`] when an entry is not finite or the iteration does not converge.
 ///
+/// # Panics
+/// When the matrix is not square, or has more than 64 rows.
+///
 /// # Source
 /// J. G. F. Francis, The QR transformation, The Computer Journal 1961 and 1962.
 pub fn eigenvalues(matrix: &Matrix) -> Result<Vec<Pole>, EigenError> {
     assert!(matrix.is_square(), "only a square matrix has eigenvalues");
+    assert!(matrix.rows() <= ROWS_MAX, "this solver is for small matrices");
     if !matrix.is_finite() {
         return Err(EigenError::NotFinite);
     }
@@ -83,7 +89,7 @@ impl Hessenberg {
         if greatest == 0.0 {
             return;
         }
-        let mut v = [0.0; super::ORDER_MAX * 4];
+        let mut v = [0.0; ROWS_MAX];
         let v = &mut v[..column.len()];
         v.iter_mut().zip(column).for_each(|(entry, source)| *entry = source / greatest);
         let norm = v.iter().map(|entry| entry * entry).sum::<f64>().sqrt();

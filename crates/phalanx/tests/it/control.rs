@@ -30,7 +30,9 @@ fn files_below(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            found.extend(files_below(&path));
+            let name = PathBuf::from(path.file_name().unwrap());
+            let inner = files_below(&path).into_iter();
+            found.extend(inner.map(|(path, bytes)| (name.join(path), bytes)));
         } else if !path.ends_with("environment.json") {
             let bytes = std::fs::read(&path).unwrap();
             found.push((path.strip_prefix(folder).unwrap().to_owned(), bytes));
@@ -168,7 +170,12 @@ fn what_cannot_be_flown_is_refused_with_value_place_and_hint() {
     );
     refuse(
         &with("state-cost", "[[1.0, 2.0], [2.0, 1.0]]"),
-        &["`state-cost` is not symmetric and positive definite", "-1e0", "bad.toml:7", "hint"],
+        &[
+            "`state-cost` is not symmetric and positive definite",
+            "value is `-",
+            "bad.toml:7",
+            "hint",
+        ],
     );
     refuse(&with("input-cost", "0.0"), &["`input-cost`", "bad.toml:8"]);
     refuse(

@@ -194,7 +194,7 @@ fn a_claim_to_know_one_direction_perfectly_does_not_stop_the_others_from_learnin
 }
 
 #[test]
-fn a_vote_takes_more_than_two_thirds_and_an_member_votes_by_its_own_draws() {
+fn a_vote_takes_more_than_two_thirds_and_a_member_votes_by_its_own_draws() {
     assert!(vote(3, 4) && vote(7, 10) && !vote(2, 3) && !vote(6, 10));
     let bench = Bench::of("x-29a");
     let setting = bench.setting(20.0);

@@ -21,6 +21,7 @@ Minimised is the integral of x'Qx + 2x'Nu + u'Ru along dx/dt = Ax + Bu; the law 
 
 Examples:
   phalanx control care plant.toml
+  phalanx control care experiments/control/x-29a.toml
   phalanx control care --plant x-29a --json";
 
 /// Solve the Riccati equation of a known plant: gain, closed-loop poles, residual

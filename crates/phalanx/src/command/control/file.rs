@@ -212,7 +212,7 @@ impl Reader<'_> {
 
     fn posterior(&self) -> Result<(NoiseModel, f64), Problem> {
         let section = self.section("posterior", &["noise", "prior-precision"])?;
-        let noise_model = section.get("noise").map(|item| noise_model(item)).transpose()?;
+        let noise_model = section.get("noise").map(noise_model).transpose()?;
         let precision = section.number("prior-precision", (1e-12, 1e12), 1.0)?;
         Ok((noise_model.unwrap_or(NoiseModel::Agnostic), precision))
     }

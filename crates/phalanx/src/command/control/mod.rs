@@ -15,8 +15,15 @@ use crate::problem::Problem;
 
 pub use file::ControlExperiment;
 
+const AFTER_HELP: &str = "\
+Examples:
+  phalanx control regulate experiments/control/x-29a.toml
+  phalanx control regulate experiments/control/fleet.toml
+  phalanx control care --plant x-29a";
+
 /// Regulate plants that are unknown, or solve for one that is known
 #[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
 #[command(arg_required_else_help = true, subcommand_required = true, help_expected = true)]
 #[command(disable_help_subcommand = true)]
 pub struct Control {
