@@ -46,6 +46,9 @@ pub struct Audit {
     /// Give the poisoner so many points, one after the other
     #[arg(long, value_name = "COUNT", value_delimiter = ',', default_value = "10,100,1000")]
     poison_points: Vec<usize>,
+    /// Let the poisoner of `data` start like everybody, in place of at the model that it pins
+    #[arg(long)]
+    from_scratch: bool,
     /// Condense the users' slopes by this rule in place of their sum
     #[arg(long, value_name = "NAME")]
     rule: Option<String>,
@@ -151,7 +154,8 @@ impl Audit {
                     };
                     let poison = SoftmaxPoison::new(&model(), settings, stage.setting().seed);
                     let poison = poison.map_err(|error| Problem::new(error.to_string()))?;
-                    Play::Data(stage.images(&poison), Some(model()), 1.0)
+                    let start = (!self.from_scratch).then(model);
+                    Play::Data(stage.images(&poison), start, 1.0)
                 }
                 "label-shift" => Play::Data(stage.relabelled(count), None, 1.0),
                 _ => {
