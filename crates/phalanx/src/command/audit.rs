@@ -7,6 +7,7 @@ use clap::Args;
 use phalanx_attack::poisoning::bound::{diameter, lower_bound};
 use phalanx_attack::poisoning::classical::Trigger;
 use phalanx_attack::poisoning::{Form, SoftmaxPoison, SoftmaxSettings};
+use phalanx_learn::algorithm::personalised::pac::PacConstants;
 use phalanx_learn::algorithm::personalised::regularizer::squared_distance;
 use phalanx_report::Lines;
 use phalanx_robust::{Population, RULES};
@@ -32,6 +33,9 @@ Examples:
 const ATTACKS: [&str; 6] = ["gradient", "local", "model", "data", "label-shift", "backdoor"];
 /// What the attacker of a backdoor wants stamped images to be.
 const TRIGGER: Trigger = Trigger { side: 3, class: 0 };
+
+/// The noise that gradient-PAC* allows the data, as calibrated for linear regression (chosen).
+const PAC: PacConstants = PacConstants { pull: 0.0, noise: 10.0, exponent: 0.6 };
 
 /// Measure how far one user can move the global model of personalised learning
 #[derive(Debug, Args)]
@@ -200,6 +204,12 @@ impl Audit {
         };
         let rule = Chosen::new(Kind::Rule, RULES, name, &self.rule_params)
             .map_err(|problem| problem.at("--rule"))?;
+        if rule.entry.build.is_self_centred {
+            let message =
+                format!("rule `{name}` is centred at the own vector, and a server has none");
+            let problem = Problem::new(message).at("--rule");
+            return Err(problem.hint("`phalanx list rules` shows the others"));
+        }
         let population = Population::new(self.population.users + 1, 1)
             .map_err(|error| Problem::new(error.to_string()).at("--users"))?;
         let mixings = mixings.iter().map(|mixing| mixing.build(population));
@@ -263,8 +273,10 @@ impl Audit {
                 }));
             }
         }
+        let pac = stage.pac(PAC);
         if printer.is_json() {
             printer.json(&json!({
+                "pac_pull": pac.pull, "pac_allowed": pac.allowed, "pac_tried": pac.tried,
                 "clean_accuracy": clean.last_accuracy(), "diameter": spread,
                 "lower_bound": bound, "users": locals.len(),
                 "regularizer": self.population.regularizer, "lambda": self.population.lambda,
@@ -277,6 +289,11 @@ impl Audit {
             "\n{} honest users of {points} points, diameter of their models {spread:.3}: no rule \
              that is exact on identical inputs can promise their mean to less than {bound:.3}",
             locals.len()
+        ));
+        printer.result(format!(
+            "gradient-PAC*: the first user's points pull towards their own model with A = {:.2e} \
+             each (B = {}, α = {}, {} models tried)",
+            pac.pull, PAC.noise, PAC.exponent, pac.tried
         ));
     }
 
