@@ -17,7 +17,7 @@ use crate::command::Verdict;
 use crate::command::choice::{Chosen, Mixes};
 use crate::command::columns::columns;
 use crate::experiment::Kind;
-use crate::poisoning::{Defence, Play, PopulationOptions, Stage, Trace};
+use crate::poisoning::{Defence, POINTS_MAX, Play, PopulationOptions, Stage, Trace, within};
 use crate::printer::Printer;
 use crate::problem::Problem;
 
@@ -84,9 +84,8 @@ impl Audit {
         let attacks = self.attacks()?;
         self.population.tie()?;
         self.defence()?;
-        if let Some(at) = self.poison_points.iter().position(|count| *count == 0) {
-            let problem = Problem::new(format!("`0` points, entry `{}` of the list", at + 1));
-            return Err(problem.at("--poison-points").hint("nobody can poison with nothing"));
+        for count in &self.poison_points {
+            within(*count, POINTS_MAX, "--poison-points")?;
         }
         let images = self.population.images()?;
         if attacks.contains(&"backdoor") && self.width(images.0.inputs).is_none() {

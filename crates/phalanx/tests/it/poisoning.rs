@@ -63,7 +63,9 @@ fn what_does_not_fit_is_told_with_value_place_and_hint() {
         ("audit --lambda 0", "is `0`, but a positive number is needed: --lambda"),
         ("audit --users 0", "`0`, but at least 1 is needed: --users"),
         ("audit --attack gradeint", "unknown attack `gradeint`: --attack"),
-        ("audit --poison-points 5,0", "`0` points, entry `2` of the list: --poison-points"),
+        ("audit --poison-points 5,0", "`0`, but at least 1 is needed: --poison-points"),
+        ("poison --poison-points 99999999 -o a", "at most 1000000 are possible: --poison-points"),
+        ("audit --users 5000", "`5000`, but at most 4096 are possible: --users"),
         (
             "audit --rule nearest-neighbor-averaging",
             "rule `nearest-neighbor-averaging` is centred at the own vector, and a server has none",
