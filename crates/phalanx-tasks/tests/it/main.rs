@@ -12,5 +12,6 @@ mod idx;
 mod loaders;
 mod model;
 mod partitions;
+mod personalised;
 mod population;
 mod quadratic;

@@ -7,6 +7,7 @@ use clap::Args;
 use phalanx_attack::poisoning::bound::{diameter, lower_bound};
 use phalanx_attack::poisoning::classical::Trigger;
 use phalanx_attack::poisoning::{Form, SoftmaxPoison, SoftmaxSettings};
+use phalanx_learn::algorithm::personalised::pac::PacConstants;
 use phalanx_learn::algorithm::personalised::regularizer::squared_distance;
 use phalanx_report::Lines;
 use phalanx_robust::{Population, RULES};
@@ -16,7 +17,7 @@ use crate::command::Verdict;
 use crate::command::choice::{Chosen, Mixes};
 use crate::command::columns::columns;
 use crate::experiment::Kind;
-use crate::poisoning::{Defence, Play, PopulationOptions, Stage, Trace};
+use crate::poisoning::{Defence, POINTS_MAX, Play, PopulationOptions, Stage, Trace, within};
 use crate::printer::Printer;
 use crate::problem::Problem;
 
@@ -33,6 +34,9 @@ const ATTACKS: [&str; 6] = ["gradient", "local", "model", "data", "label-shift",
 /// What the attacker of a backdoor wants stamped images to be.
 const TRIGGER: Trigger = Trigger { side: 3, class: 0 };
 
+/// The noise that gradient-PAC* allows the data, as calibrated for linear regression (chosen).
+const PAC: PacConstants = PacConstants { pull: 0.0, noise: 10.0, exponent: 0.6 };
+
 /// Measure how far one user can move the global model of personalised learning
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
@@ -46,6 +50,9 @@ pub struct Audit {
     /// Give the poisoner so many points, one after the other
     #[arg(long, value_name = "COUNT", value_delimiter = ',', default_value = "10,100,1000")]
     poison_points: Vec<usize>,
+    /// Let the poisoner of `data` start like everybody, in place of at the model that it pins
+    #[arg(long)]
+    from_scratch: bool,
     /// Condense the users' slopes by this rule in place of their sum
     #[arg(long, value_name = "NAME")]
     rule: Option<String>,
@@ -77,9 +84,8 @@ impl Audit {
         let attacks = self.attacks()?;
         self.population.tie()?;
         self.defence()?;
-        if let Some(at) = self.poison_points.iter().position(|count| *count == 0) {
-            let problem = Problem::new(format!("`0` points, entry `{}` of the list", at + 1));
-            return Err(problem.at("--poison-points").hint("nobody can poison with nothing"));
+        for count in &self.poison_points {
+            within(*count, POINTS_MAX, "--poison-points")?;
         }
         let images = self.population.images()?;
         if attacks.contains(&"backdoor") && self.width(images.0.inputs).is_none() {
@@ -151,7 +157,8 @@ impl Audit {
                     };
                     let poison = SoftmaxPoison::new(&model(), settings, stage.setting().seed);
                     let poison = poison.map_err(|error| Problem::new(error.to_string()))?;
-                    Play::Data(stage.images(&poison), Some(model()), 1.0)
+                    let start = (!self.from_scratch).then(model);
+                    Play::Data(stage.images(&poison), start, 1.0)
                 }
                 "label-shift" => Play::Data(stage.relabelled(count), None, 1.0),
                 _ => {
@@ -196,6 +203,12 @@ impl Audit {
         };
         let rule = Chosen::new(Kind::Rule, RULES, name, &self.rule_params)
             .map_err(|problem| problem.at("--rule"))?;
+        if rule.entry.build.is_self_centred {
+            let message =
+                format!("rule `{name}` is centred at the own vector, and a server has none");
+            let problem = Problem::new(message).at("--rule");
+            return Err(problem.hint("`phalanx list rules` shows the others"));
+        }
         let population = Population::new(self.population.users + 1, 1)
             .map_err(|error| Problem::new(error.to_string()).at("--users"))?;
         let mixings = mixings.iter().map(|mixing| mixing.build(population));
@@ -259,8 +272,10 @@ impl Audit {
                 }));
             }
         }
+        let pac = stage.pac(PAC);
         if printer.is_json() {
             printer.json(&json!({
+                "pac_pull": pac.pull, "pac_allowed": pac.allowed, "pac_tried": pac.tried,
                 "clean_accuracy": clean.last_accuracy(), "diameter": spread,
                 "lower_bound": bound, "users": locals.len(),
                 "regularizer": self.population.regularizer, "lambda": self.population.lambda,
@@ -273,6 +288,11 @@ impl Audit {
             "\n{} honest users of {points} points, diameter of their models {spread:.3}: no rule \
              that is exact on identical inputs can promise their mean to less than {bound:.3}",
             locals.len()
+        ));
+        printer.result(format!(
+            "gradient-PAC*: the first user's points pull towards their own model with A = {:.2e} \
+             each (B = {}, α = {}, {} models tried)",
+            pac.pull, PAC.noise, PAC.exponent, pac.tried
         ));
     }
 

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::command::Verdict;
 use crate::matrix_file::{self, Writer};
-use crate::poisoning::{Defence, Play, PopulationOptions, Stage, Trace};
+use crate::poisoning::{Defence, POINTS_MAX, Play, PopulationOptions, Stage, Trace, within};
 use crate::printer::Printer;
 use crate::problem::Problem;
 
@@ -73,6 +73,7 @@ impl Poison {
                 return Err(Problem::new(message).at(option));
             }
         }
+        within(self.poison_points, POINTS_MAX, "--poison-points")?;
         let known = self.target.as_deref().or(self.model.as_deref());
         let target = known.map(read_model).transpose()?;
         empty_folder(&self.output)?;

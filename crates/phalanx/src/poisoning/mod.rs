@@ -6,5 +6,5 @@ pub mod steering;
 pub mod weighting;
 
 pub use condense::Defence;
-pub use options::PopulationOptions;
+pub use options::{POINTS_MAX, PopulationOptions, within};
 pub use stage::{Play, Setting, Stage, Trace};

@@ -12,6 +12,12 @@ use crate::problem::Problem;
 
 /// Data sets whose images are all of one grey.
 const DATASETS: [&str; 4] = ["digits", "mnist", "fashion-mnist", "synthetic-images"];
+/// Most honest users.
+const USERS_MAX: usize = 4_096;
+/// Most points of one user, honest or not.
+pub const POINTS_MAX: usize = 1_000_000;
+/// Most frozen features.
+const FEATURES_MAX: usize = 10_000;
 /// Epochs of the network whose first layer is frozen.
 const FEATURE_EPOCHS: usize = 5;
 
@@ -62,16 +68,16 @@ impl PopulationOptions {
     /// # Errors
     /// For data that are not there and numbers that make no population.
     pub fn images(&self) -> Result<(Images, Images), Problem> {
-        for (value, option) in [(self.users, "--users"), (self.epochs, "--epochs")] {
-            if value == 0 {
-                return Err(Problem::new("`0`, but at least 1 is needed").at(option));
-            }
-        }
-        if let Some(option) = [(self.points, "--points"), (self.features, "--features")]
-            .into_iter()
-            .find_map(|(value, option)| (value == Some(0)).then_some(option))
-        {
-            return Err(Problem::new("`0`, but at least 1 is needed").at(option));
+        let given = [
+            (Some(self.users), "--users", USERS_MAX),
+            (Some(self.epochs), "--epochs", usize::MAX),
+            (Some(self.target_epochs), "--target-epochs", usize::MAX),
+            (self.points, "--points", POINTS_MAX),
+            (self.features, "--features", FEATURES_MAX),
+            (self.train_samples, "--train-samples", usize::MAX),
+        ];
+        for (value, option, most) in given {
+            value.map_or(Ok(()), |value| within(value, most, option))?;
         }
         if !DATASETS.contains(&self.dataset.as_str()) {
             let problem = Problem::new(format!("no grey data set `{}`", self.dataset));
@@ -140,5 +146,19 @@ impl PopulationOptions {
                 problem.at("--regularizer").among("regulariser", &self.regularizer, TIES)
             }
         })
+    }
+}
+
+/// Refuses counts of nothing and those that no memory holds.
+///
+/// # Errors
+/// When the value lies outside 1 to `most`.
+pub fn within(value: usize, most: usize, option: &str) -> Result<(), Problem> {
+    match value {
+        0 => Err(Problem::new("`0`, but at least 1 is needed").at(option)),
+        value if value > most => {
+            Err(Problem::new(format!("`{value}`, but at most {most} are possible")).at(option))
+        }
+        _ => Ok(()),
     }
 }

@@ -3,6 +3,7 @@ use phalanx_attack::poisoning::classical::Trigger;
 use phalanx_attack::poisoning::{
     ConversionError, CounterGradient, Form, SoftmaxPoison, model_of_gradient, model_of_population,
 };
+use phalanx_learn::algorithm::personalised::pac::{PacConstants, PacFinding, check};
 use phalanx_learn::algorithm::personalised::regularizer::{norm, squared_distance};
 use phalanx_learn::algorithm::personalised::{
     Federation, LocalLoss as _, Motion, Outsider, Regularizer, Tie, User, Weighting,
@@ -229,6 +230,17 @@ impl Stage {
         // One bounded vote: the gradient that the attack has come to send.
         let at = (&attacked.global[..], &attacked.last_sent[..]);
         model_of_gradient(regularizer, at, FAR)
+    }
+
+    /// Gradient-PAC* of the first honest user's data around the model that they alone prefer.
+    pub fn pac(&self, constants: PacConstants) -> PacFinding {
+        const DIRECTIONS: usize = 8;
+        let mut loss = LinearSoftmax::new(self.train.clone(), self.shares[0].clone());
+        let mut rng = Rng::stream(self.setting.seed, 0, "pac");
+        let init = linear_init((self.train.classes, self.train.inputs), &mut rng);
+        let plan = (Motion::published(), self.setting.target_epochs);
+        let truth = train_alone(&mut loss, init, plan);
+        check(&mut loss, &truth, constants, (DIRECTIONS, &mut rng))
     }
 
     /// Points that pin a model, as images of this stage.

@@ -63,7 +63,14 @@ fn what_does_not_fit_is_told_with_value_place_and_hint() {
         ("audit --lambda 0", "is `0`, but a positive number is needed: --lambda"),
         ("audit --users 0", "`0`, but at least 1 is needed: --users"),
         ("audit --attack gradeint", "unknown attack `gradeint`: --attack"),
-        ("audit --poison-points 5,0", "`0` points, entry `2` of the list: --poison-points"),
+        ("audit --poison-points 5,0", "`0`, but at least 1 is needed: --poison-points"),
+        ("poison --poison-points 99999999 -o a", "at most 1000000 are possible: --poison-points"),
+        ("audit --users 5000", "`5000`, but at most 4096 are possible: --users"),
+        (
+            "audit --rule nearest-neighbor-averaging",
+            "rule `nearest-neighbor-averaging` is centred at the own vector, and a server has none",
+        ),
+        ("audit --rule krmu", "unknown rule `krmu`: --rule"),
         ("audit --mix arc", "mixings without a rule: --mix"),
         ("audit --features 20 --attack backdoor --train-samples 50", "not features: --attack"),
         ("poison --spread 0 -o a", "`0`, but a positive number is needed: --spread"),
@@ -98,13 +105,15 @@ mod nightly {
     #[test]
     fn one_user_with_three_percent_of_the_data_steers_the_squared_regulariser_and_not_l2() {
         let scratch = Scratch::new();
-        let attacks = "--attack gradient,model,data --poison-points 266 --json";
+        let attacks = "--attack gradient,model,data --poison-points 266,2000 --json";
         let rows = numbers(&words(&scratch, &format!("audit {attacks}")));
-        for attack in ["gradient", "model", "data"] {
-            let found = row(&rows, attack)["accuracy"].as_f64().unwrap();
-            assert!(found < 0.03, "{attack}: {found}");
-            let distance = row(&rows, attack)["distance"].as_f64().unwrap();
-            assert!(distance < 6.0, "{attack}: {distance}");
+        assert_eq!(rows.len(), 4 + 1);
+        for row in &rows[..4] {
+            let (accuracy, distance) = (row["accuracy"].as_f64(), row["distance"].as_f64());
+            assert!(accuracy.unwrap() < 0.02, "{row}");
+            // 6 is for 2,000 points; the 266 that are 3.3 % here hold the model less.
+            let room = if row["points"] == 266 { 7.0 } else { 6.0 };
+            assert!(distance.unwrap() < room, "{row}");
         }
         let rows = numbers(&words(&scratch, "audit --regularizer l2 --attack gradient --json"));
         let clean = rows.last().unwrap()["clean_accuracy"].as_f64().unwrap();

@@ -45,12 +45,16 @@ fn the_inequality_holds_in_ninety_nine_of_a_hundred_draws() {
 fn constants_that_promise_too_much_are_found_out() {
     let mut rng = Rng::stream(1, 1, "pac");
     let truth = truth(&mut rng);
-    let mut data = LinearRegression::draw(&truth, (2_000, 1.0), &mut rng);
-    let mut holds = |pull, noise| {
+    let data = LinearRegression::draw(&truth, (2_000, 1.0), &mut rng);
+    let holds = |pull, noise| {
         let constants = PacConstants { pull, noise, exponent: 0.6 };
-        check(&mut data, &truth, constants, (4, &mut rng)).holds()
+        let rng = &mut Rng::stream(1, 3, "pac");
+        check(&mut data.clone(), &truth, constants, (4, rng)).holds()
     };
     assert!(holds(0.25, 10.0));
+    let rng = &mut Rng::stream(1, 3, "pac");
+    let found = check(&mut data.clone(), &truth, CONSTANTS, (4, rng)).pull;
+    assert!(holds(0.999 * found, 10.0) && !holds(1.001 * found, 10.0), "{found}");
     assert!(!holds(1.5, 10.0), "the pull per point is near 1");
     assert!(!holds(0.25, 0.01), "noise there is");
 }

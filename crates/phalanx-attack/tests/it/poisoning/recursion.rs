@@ -147,3 +147,24 @@ fn an_arbitrary_gradient_is_shortened_to_what_one_user_can_send() {
         assert!((0.998..1.0 + 1e-12).contains(&(sent / expected)), "{name}: {sent}");
     }
 }
+
+// Under plain SGD the two forms know the same; a form that read its own attack would differ.
+#[test]
+fn the_published_form_sends_what_the_inferred_one_sends_under_plain_sgd() {
+    for name in TIES {
+        let sent = [Form::Inferred, Form::Published].map(|form| {
+            let tie = Regularizer::named(name, 0.8).unwrap();
+            let users = (0..4).map(|k| User::fixed(vec![f64::from(k), 1.0])).collect();
+            let mut federation = Federation::new(vec![0.5, 0.0], users, tie, Motion::sgd(0.02));
+            let mut attack = CounterGradient::new(vec![2.0, -2.0], form);
+            let mut sent = Vec::new();
+            for _ in 0..30 {
+                federation.step(Some(&mut attack));
+                sent.extend_from_slice(federation.sent());
+            }
+            sent
+        });
+        let gaps = sent[0].iter().zip(&sent[1]).map(|(a, b)| (a - b).abs());
+        assert!(gaps.fold(0.0, f64::max) < 1e-9, "{name}");
+    }
+}

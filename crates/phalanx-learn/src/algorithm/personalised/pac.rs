@@ -27,6 +27,8 @@ pub struct PacFinding {
     pub violation: f64,
     /// B I^α
     pub allowed: f64,
+    /// the greatest A for which the inequality holds at every model tried, given B and α
+    pub pull: f64,
     /// how many models were tried
     pub tried: usize,
 }
@@ -66,6 +68,7 @@ pub fn check(
     let mut finding = PacFinding {
         violation: f64::NEG_INFINITY,
         allowed: constants.noise * points.powf(constants.exponent),
+        pull: f64::INFINITY,
         tried: 0,
     };
     for mut ray in rays {
@@ -81,6 +84,8 @@ pub fn check(
             let along: f64 = slope.iter().zip(&ray).map(|(g, u)| g * u).sum();
             let violation = constants.pull * points * radius.min(1.0) - along;
             finding.violation = finding.violation.max(violation);
+            let pull = (along + finding.allowed) / (points * radius.min(1.0));
+            finding.pull = finding.pull.min(pull);
             finding.tried += 1;
         }
     }
