@@ -327,8 +327,8 @@ fn median(values: &[f64]) -> f64 {
     sorted[(sorted.len() - 1) / 2]
 }
 
-/// The 0.999 quantile of χ², by the cube of Wilson and Hilferty: within a percent from one degree
-/// of freedom on, and far closer above five.
+/// The 0.999 quantile of χ², by the cube of Wilson and Hilferty: 3 % too large at one degree of
+/// freedom, within 1.5 % from five on. Too large errs on the side of keeping an honest member.
 fn chi_square_quantile(freedom: f64) -> f64 {
     const NORMAL_QUANTILE: f64 = 3.090_232_306_167_813;
     let share = 2.0 / (9.0 * freedom);
@@ -343,7 +343,8 @@ mod tests {
     fn quantiles_are_those_of_the_tables() {
         for (freedom, expected) in [(1.0, 10.828), (5.0, 20.515), (12.0, 32.909), (24.0, 51.179)] {
             let found = chi_square_quantile(freedom);
-            assert!((found / expected - 1.0).abs() < 0.015, "{freedom}: {found}");
+            let tolerance = if freedom < 5.0 { 0.031 } else { 0.015 };
+            assert!((found / expected - 1.0).abs() < tolerance, "{freedom}: {found}");
         }
     }
 }
