@@ -10,12 +10,14 @@ const ORIGIN: &str =
     "<!-- Written by `cargo xtask gen` from the program's own words; do not edit. -->\n";
 
 /// Word in `phalanx list`, word in `phalanx explain`, title of the page.
-const KINDS: [(&str, &str, &str); 5] = [
+const KINDS: [(&str, &str, &str); 7] = [
     ("rules", "rule", "Aggregation rules"),
     ("mixings", "mixing", "Mixings"),
     ("attacks", "attack", "Attacks"),
     ("algorithms", "algorithm", "Algorithms"),
     ("tasks", "task", "Tasks"),
+    ("exchanges", "exchange", "Exchanges"),
+    ("misbehaviours", "misbehaviour", "Misbehaviours"),
 ];
 
 /// Text of each page by file name.
@@ -130,7 +132,7 @@ mod tests {
             })
         };
         let pages = pages(&ask).unwrap();
-        assert_eq!(pages.len(), 6);
+        assert_eq!(pages.len(), 8);
         assert!(pages["commands.md"].contains("## `phalanx run`\n\n```text\non run --help\n```\n"));
         let rules = "# Aggregation rules\n\n## `krum`\n\n```text\non explain rule/krum\n```\n";
         assert!(pages["rules.md"].contains(rules), "{}", pages["rules.md"]);
