@@ -4,7 +4,7 @@ use std::sync::Arc;
 use phalanx_learn::Role;
 use phalanx_protocol::direct::TURNS_AHEAD_MAX;
 use phalanx_protocol::{
-    AveragingAgreement, Direct, DirectConfig, Ed25519Keyring, Enough, Form, Gather, GatherConfig,
+    AveragingAgreement, Direct, DirectConfig, Echoes, Ed25519Keyring, Enough, Form, Gather, GatherConfig,
     NodeId, ReliableBroadcast, ReliableBroadcastConfig, Seat, SignedEchoBroadcast,
     SignedEchoConfig, VerificationCache,
 };
@@ -101,9 +101,14 @@ impl Wiring {
     }
 
     pub(super) fn signed(&self, place: Place) -> Result<Signed, AssembleError> {
+        let echoes = match self.run.exchange.choice.args.text("echoes") {
+            "single" => Echoes::Single,
+            _ => Echoes::Batched,
+        };
         let config = SignedEchoConfig {
             population: self.run.population,
             run: *blake3::hash(self.run.folder_name().as_bytes()).as_bytes(),
+            echoes,
             dim: place.dim,
             is_finite_required: true,
             turns_ahead_max: self.whole("turns-ahead"),
