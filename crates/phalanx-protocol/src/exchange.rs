@@ -42,9 +42,8 @@ const FORM: Param = Param::choice("form", &["digest", "naive"], "digest").about(
     "digest: echoes carry 32 bytes, a missing vector is fetched; naive: every message carries it",
 );
 
-const ECHOES: Param = Param::choice("echoes", &["single", "batched"], "batched").about(
-    "batched: one signature for the first n − f broadcasts of a turn; single: one for each",
-);
+const ECHOES: Param = Param::choice("echoes", &["single", "batched"], "batched")
+    .about("batched: one signature for the first n − f broadcasts of a turn; single: one for each");
 
 const WITNESSES: Param = Param::flag("witnesses", false)
     .about("wait for n − f witnesses, so that any two nodes hold n − f vectors in common");

@@ -260,8 +260,7 @@ impl SignedEchoBroadcast {
     /// Sends the certificate once a quorum has signed, and delivers the own vector.
     fn finish(&mut self, turn: Turn, out: &mut Outbox<Self>) {
         let (me, quorum) = (self.me, self.config.quorum());
-        let is_enough =
-            |own: &&mut Own| own.echoes.len() >= quorum && own.echoes.contains_key(&me);
+        let is_enough = |own: &&mut Own| own.echoes.len() >= quorum && own.echoes.contains_key(&me);
         let Some(own) = self.own.get_mut(&turn).filter(is_enough) else {
             return;
         };

@@ -204,12 +204,7 @@ pub(super) struct Statement<'a> {
 }
 
 impl Statement<'_> {
-    pub(super) fn is_by(
-        &self,
-        signer: NodeId,
-        digest: &Digest,
-        attestation: &Attestation,
-    ) -> bool {
+    pub(super) fn is_by(&self, signer: NodeId, digest: &Digest, attestation: &Attestation) -> bool {
         self.notary.is_by(signer, self.instance, digest, attestation)
     }
 }
