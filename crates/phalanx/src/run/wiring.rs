@@ -4,8 +4,8 @@ use std::sync::Arc;
 use phalanx_learn::Role;
 use phalanx_protocol::direct::TURNS_AHEAD_MAX;
 use phalanx_protocol::{
-    AveragingAgreement, Direct, DirectConfig, Echoes, Ed25519Keyring, Enough, Form, Gather, GatherConfig,
-    NodeId, ReliableBroadcast, ReliableBroadcastConfig, Seat, SignedEchoBroadcast,
+    AveragingAgreement, Direct, DirectConfig, Echoes, Ed25519Keyring, Enough, Form, Gather,
+    GatherConfig, NodeId, ReliableBroadcast, ReliableBroadcastConfig, Seat, SignedEchoBroadcast,
     SignedEchoConfig, VerificationCache,
 };
 
