@@ -683,6 +683,43 @@ fn an_attestation_is_of_its_leaf_tree_turn_run_and_signer_only() {
 }
 
 #[test]
+fn a_root_that_is_known_helps_no_other_signature_signer_or_turn() {
+    let (echoes, ring, value) = (Echoes::Batched, &keyrings(4)[3], vector(1.0));
+    let seen = [0, 2].map(|sender| (NodeId(sender), value.digest()));
+    let [first, second] = Attestation::batch(&RUN, TURN, &seen, ring).try_into().unwrap();
+    let with = |sender: u16, turn: Turn, signer: u16, by: &Attestation| {
+        let others = [sender, 1]
+            .map(|node| (NodeId(node), said(node, instance(turn, sender), &value).attestation));
+        let mut certificate: Vec<_> = others.into_iter().filter(|at| at.0.0 != signer).collect();
+        certificate.push((NodeId(signer), by.clone()));
+        certificate.sort_by_key(|(node, _)| *node);
+        SignedEchoMessage::Final { turn, digest: value.digest(), certificate }
+    };
+    let mut node = machine(echoes, 1, 4, 1);
+    assert_eq!(give(&mut node, 0, with(0, TURN, 3, &first)), vec![], "the root is known now");
+    assert_eq!(give(&mut node.clone(), 2, with(2, TURN, 3, &second)), vec![]);
+    let mut forged = second.clone();
+    forged.signature[0] ^= 1;
+    for message in [with(2, TURN, 3, &forged), with(2, turn(4), 3, &second)] {
+        let out = give(&mut node.clone(), 2, message);
+        assert_eq!(rejected(&out), vec![Rejection::BadSignature]);
+    }
+    let mut other = machine(echoes, 1, 4, 1);
+    give(&mut other, 0, with(0, TURN, 3, &first));
+    let SignedEchoMessage::Final { turn, digest, certificate } = with(2, TURN, 3, &second) else {
+        unreachable!("as it was made")
+    };
+    let certificate = certificate.into_iter().map(|(node, by)| match node {
+        NodeId(1) => (NodeId(0), second.clone()),
+        _ => (node, by),
+    });
+    let mut certificate: Vec<_> = certificate.collect();
+    certificate.sort_by_key(|(node, _)| *node);
+    let message = SignedEchoMessage::Final { turn, digest, certificate };
+    assert_eq!(rejected(&give(&mut other, 2, message)), vec![Rejection::BadSignature]);
+}
+
+#[test]
 fn a_signer_of_two_batches_is_proven_to_a_third_party() {
     let echoes = Echoes::Batched;
     let ring = &keyrings(4)[3];
