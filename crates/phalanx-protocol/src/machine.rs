@@ -146,7 +146,7 @@ pub struct Evidence {
     /// the two digests, ascending
     pub digests: [[u8; 32]; 2],
     /// the accused's attestations of them
-    pub attestations: [Attestation; 2],
+    pub attestations: Box<[Attestation; 2]>,
 }
 
 impl fmt::Display for Evidence {

@@ -27,7 +27,7 @@ impl Evidence {
         }
         let Instance { turn, sender } = instance;
         let digests = [first.digest, second.digest];
-        let attestations = [first.attestation, second.attestation];
+        let attestations = Box::new([first.attestation, second.attestation]);
         Box::new(Self { accused, turn, sender, digests, attestations })
     }
 
@@ -37,7 +37,7 @@ impl Evidence {
     /// A node that signs at most once per broadcast cannot be accused, whoever lies.
     pub fn verify(&self, run: &RunId, keyring: &dyn Keyring) -> bool {
         let instance = Instance { turn: self.turn, sender: self.sender };
-        let mut said = self.digests.iter().zip(&self.attestations);
+        let mut said = self.digests.iter().zip(self.attestations.iter());
         self.digests[0] < self.digests[1]
             && said.all(|(digest, attestation)| {
                 attestation.is_by(self.accused, (run, instance), digest, keyring)
