@@ -52,6 +52,13 @@ impl Wiring {
         self.run.exchange.choice.args.integer(name)
     }
 
+    fn echoes(&self) -> Echoes {
+        match self.run.exchange.choice.args.text("echoes") {
+            "single" => Echoes::Single,
+            _ => Echoes::Batched,
+        }
+    }
+
     fn gathered(&self, enough: Enough) -> GatherConfig {
         let population = self.run.population;
         GatherConfig { population, enough, turns_ahead_max: self.whole("turns-ahead") }
@@ -101,14 +108,10 @@ impl Wiring {
     }
 
     pub(super) fn signed(&self, place: Place) -> Result<Signed, AssembleError> {
-        let echoes = match self.run.exchange.choice.args.text("echoes") {
-            "single" => Echoes::Single,
-            _ => Echoes::Batched,
-        };
         let config = SignedEchoConfig {
             population: self.run.population,
             run: *blake3::hash(self.run.folder_name().as_bytes()).as_bytes(),
-            echoes,
+            echoes: self.echoes(),
             dim: place.dim,
             is_finite_required: true,
             turns_ahead_max: self.whole("turns-ahead"),
