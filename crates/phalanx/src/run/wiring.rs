@@ -26,6 +26,13 @@ pub(super) fn hub(run: &Run) -> NodeId {
     NodeId(run.population.n() as u16)
 }
 
+fn echoes(run: &Run) -> Echoes {
+    match run.exchange.choice.args.text("echoes") {
+        "single" => Echoes::Single,
+        _ => Echoes::Batched,
+    }
+}
+
 /// Builds the machines of a run.
 #[derive(Clone)]
 pub(super) struct Wiring {
@@ -50,13 +57,6 @@ impl Wiring {
 
     fn whole(&self, name: &str) -> usize {
         self.run.exchange.choice.args.integer(name)
-    }
-
-    fn echoes(&self) -> Echoes {
-        match self.run.exchange.choice.args.text("echoes") {
-            "single" => Echoes::Single,
-            _ => Echoes::Batched,
-        }
     }
 
     fn gathered(&self, enough: Enough) -> GatherConfig {
@@ -111,7 +111,7 @@ impl Wiring {
         let config = SignedEchoConfig {
             population: self.run.population,
             run: *blake3::hash(self.run.folder_name().as_bytes()).as_bytes(),
-            echoes: self.echoes(),
+            echoes: echoes(&self.run),
             dim: place.dim,
             is_finite_required: true,
             turns_ahead_max: self.whole("turns-ahead"),
