@@ -6,7 +6,7 @@ use std::sync::Arc;
 use libfuzzer_sys::fuzz_target;
 use phalanx_fuzz::{DIM, ME, OpenKeyring, population, run, signed_echo};
 use phalanx_protocol::{
-    Broadcast, Enough, Form, Gather, GatherConfig, GatherMessage, ReliableBroadcast,
+    Broadcast, Echoes, Enough, Form, Gather, GatherConfig, GatherMessage, ReliableBroadcast,
     ReliableBroadcastConfig, SignedEchoBroadcast, SignedEchoConfig,
 };
 
@@ -33,6 +33,7 @@ fuzz_target!(|bytes: &[u8]| {
     let config = SignedEchoConfig {
         population: population(),
         run: [0; 32],
+        echoes: if first / 4 % 2 == 0 { Echoes::Single } else { Echoes::Batched },
         dim: DIM,
         is_finite_required: true,
         turns_ahead_max: 2,

@@ -51,6 +51,9 @@ const FORM: Param = Param::choice("form", &["digest", "naive"], "digest").about(
     "digest: echoes carry 32 bytes, a missing vector is fetched; naive: every message carries it",
 );
 
+const ECHOES: Param = Param::choice("echoes", &["single", "batched"], "batched")
+    .about("batched: one signature for the first n − f broadcasts of a turn; single: one for each");
+
 const WITNESSES: Param = Param::flag("witnesses", false)
     .about("wait for n − f witnesses, so that any two nodes hold n − f vectors in common");
 
@@ -95,10 +98,11 @@ pub const EXCHANGES: &[Entry<ExchangeRule>] = &[
         summary: "signed echo broadcast: nobody delivers two different vectors of one sender",
         source: "Reiter, Secure Agreement Protocols, CCS 1994; Cachin, Guerraoui and Rodrigues, \
                  algorithm 3.17; the broadcast that MoNNA builds on",
-        params: &[TURNS_AHEAD, TURNS_SERVED],
+        params: &[ECHOES, TURNS_AHEAD, TURNS_SERVED],
         build: ExchangeRule {
-            formula: "SEND x;  answer the first SEND with a signature on its digest;  FINAL with \
-                      ⌊(n+f)/2⌋+1 signatures;  deliver on a valid FINAL;  collect the first n − f",
+            formula: "SEND x;  answer the first SEND of each sender with a signature on its digest, \
+                      one for n − f of them;  FINAL with ⌊(n+f)/2⌋+1 signatures;  deliver on a \
+                      valid FINAL;  collect the first n − f",
             guarantee: "validity, integrity, consistency; no totality: a Byzantine sender can be \
                         delivered by some nodes only",
             cost: "n(n − 1) vectors, n(n − 1) signatures and n(n − 1) certificates of \

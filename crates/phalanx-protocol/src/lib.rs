@@ -32,6 +32,7 @@ pub use node_set::NodeSet;
 pub use phalanx_robust::Vector;
 pub use reliable_broadcast::message::{Content, Part, ReliableBroadcastMessage};
 pub use reliable_broadcast::{Form, ReliableBroadcast, ReliableBroadcastConfig};
+pub use signed_echo_broadcast::attestation::Attestation;
 pub use signed_echo_broadcast::message::{RunId, SignedDigest, SignedEchoMessage};
-pub use signed_echo_broadcast::{SignedEchoBroadcast, SignedEchoConfig};
+pub use signed_echo_broadcast::{Echoes, SignedEchoBroadcast, SignedEchoConfig};
 pub use wire::{Framed, Limits, WireError};

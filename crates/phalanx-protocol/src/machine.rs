@@ -3,6 +3,8 @@ use std::fmt;
 
 use phalanx_robust::{StateError, StateReader, StateWriter, Vector};
 
+use crate::signed_echo_broadcast::attestation::Attestation;
+
 /// A node's index, `0..n`. Keys are mapped to indices at the transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub u16);
@@ -133,7 +135,7 @@ pub enum Rejection {
 }
 
 /// A proof that anybody can check: one node signed two digests for one instance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence {
     /// who signed twice
     pub accused: NodeId,
@@ -143,8 +145,8 @@ pub struct Evidence {
     pub sender: NodeId,
     /// the two digests, ascending
     pub digests: [[u8; 32]; 2],
-    /// the accused's signatures over them
-    pub signatures: [[u8; 64]; 2],
+    /// the accused's attestations of them
+    pub attestations: Box<[Attestation; 2]>,
 }
 
 impl fmt::Display for Evidence {
@@ -152,14 +154,21 @@ impl fmt::Display for Evidence {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let Self { accused, turn, sender, .. } = self;
+        let said = |at: usize| {
+            let Attestation { signature, index, path } = &self.attestations[at];
+            let (digest, signature) = (hex(&self.digests[at]), hex(signature));
+            let path = hex(path.as_flattened());
+            match path.is_empty() {
+                true => format!("{digest} by {signature}"),
+                false => format!("{digest} by {signature}, leaf {index} below {path}"),
+            }
+        };
         write!(
             out,
             "node `{accused}` signed two digests for the broadcast of node `{sender}` in turn \
-             `{turn}`: {} by {}, and {} by {}",
-            hex(&self.digests[0]),
-            hex(&self.signatures[0]),
-            hex(&self.digests[1]),
-            hex(&self.signatures[1])
+             `{turn}`: {}, and {}",
+            said(0),
+            said(1)
         )
     }
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use phalanx_robust::{StateError, StateReader, StateWriter};
 
 use super::SignedEchoBroadcast;
+use super::attestation::Attestation;
 use super::message::SignedDigest;
 use super::record::{Certificate, Own, Slot, Stray};
 use crate::broadcast::{Broadcast, Digest};
 use crate::direct::{load_turn, save_turn};
-use crate::keyring::Signature;
 use crate::machine::{NodeId, Reader, Rejection, Turn};
 
 /// By their place in a snapshot.
@@ -24,19 +24,19 @@ const REJECTIONS: [Rejection; 8] = [
 ];
 
 impl SignedEchoBroadcast {
-    /// Appends what must outlive the process: what was signed, and the turn below which nothing
-    /// is ever signed again.
+    /// Appends what must outlive the process: what was signed or is about to be, and the turn
+    /// below which nothing is ever signed again.
     ///
     /// A driver has it on disk before it sends what [`handle`](crate::Machine::handle) put out,
     /// whenever [`SignedEchoBroadcast::signed_count`] has grown.
     ///
     /// # Cost
-    /// `56` bytes for each of at most `n (turns_ahead_max + turns_served_max + 1)` signatures.
+    /// `56` bytes for each of at most `n (turns_ahead_max + turns_served_max + 1)` broadcasts.
     pub fn durable(&self, out: &mut StateWriter) {
         self.floor.save(out);
         let own = self.own.iter().map(|(turn, own)| (*turn, self.me, own.digest));
         let peers = self.peers.iter().enumerate().flat_map(|(sender, slots)| {
-            let signed = |(turn, slot): (&Turn, &Slot)| Some((*turn, slot.signed?));
+            let signed = |(turn, slot): (&Turn, &Slot)| Some((*turn, slot.seen?));
             let sender = NodeId(sender as u16);
             slots.iter().filter_map(signed).map(move |(turn, digest)| (turn, sender, digest))
         });
@@ -66,7 +66,7 @@ impl SignedEchoBroadcast {
             } else {
                 let slots = self.peers.get_mut(sender.index());
                 let slots = slots.ok_or(StateError::Mismatch { what: "a node that signed" })?;
-                *slots.entry(turn).or_default().signed.get_or_insert(digest)
+                *slots.entry(turn).or_default().seen.get_or_insert(digest)
             };
             if known != digest {
                 return Err(StateError::Mismatch { what: "a digest that was signed" });
@@ -75,7 +75,7 @@ impl SignedEchoBroadcast {
         self.check_limits()
     }
 
-    /// Grows whenever [`SignedEchoBroadcast::durable`] holds a signature that it did not hold
+    /// Grows whenever [`SignedEchoBroadcast::durable`] holds a digest that it did not hold
     /// before, so that a driver writes only when it must.
     pub fn signed_count(&self) -> u64 {
         self.signed_count
@@ -148,14 +148,16 @@ impl Broadcast for SignedEchoBroadcast {
 
     fn held(&self) -> usize {
         let own = self.own.values().map(Own::held).sum::<usize>();
-        own + self.peers.iter().flat_map(BTreeMap::values).map(Slot::held).sum::<usize>()
+        let peers = self.peers.iter().flat_map(BTreeMap::values).map(Slot::held).sum::<usize>();
+        own + peers + self.notary.held()
     }
 
     fn held_max(&self) -> usize {
         let (n, quorum) = (self.config.population.n(), self.config.quorum());
-        // A slot, its vector, its opening and a certificate; a digest, its vector, echoes of all
-        // and a stray of each.
-        self.config.kept_max() * ((n - 1) * (3 + quorum) + 2 + n + (n - 1))
+        // A slot, its vector, its opening, the echo and a certificate; a digest, its vector,
+        // echoes of all and a stray of each. Besides, the roots that are remembered.
+        self.config.kept_max() * ((n - 1) * (4 + quorum) + 2 + n + (n - 1))
+            + n * self.config.roots_known_max()
     }
 }
 
@@ -181,44 +183,52 @@ fn load_reason(input: &mut StateReader<'_>) -> Result<Rejection, StateError> {
     REJECTIONS.get(place).copied().ok_or(StateError::Mismatch { what: "a reason of rejection" })
 }
 
-fn save_signatures(signatures: &BTreeMap<NodeId, Signature>, out: &mut StateWriter) {
-    out.u64(signatures.len() as u64);
-    for (signer, signature) in signatures {
+fn save_attestations(attestations: &BTreeMap<NodeId, Attestation>, out: &mut StateWriter) {
+    out.u64(attestations.len() as u64);
+    for (signer, attestation) in attestations {
         out.u64(u64::from(signer.0));
-        out.bytes(signature);
+        attestation.write(out);
     }
 }
 
-fn load_signatures(input: &mut StateReader<'_>) -> Result<BTreeMap<NodeId, Signature>, StateError> {
-    (0..input.usize()?).map(|_| Ok((NodeId(input.u16()?), input.array()?))).collect()
+fn load_attestations(
+    input: &mut StateReader<'_>,
+) -> Result<BTreeMap<NodeId, Attestation>, StateError> {
+    (0..input.usize()?).map(|_| Ok((NodeId(input.u16()?), Attestation::read(input)?))).collect()
 }
 
 impl Slot {
     fn held(&self) -> usize {
         1 + usize::from(self.vector.is_some())
             + usize::from(self.opening.is_some())
-            + self.certificate.as_ref().map_or(0, |certificate| certificate.signatures.len())
+            + usize::from(self.echo.is_some())
+            + self.certificate.as_ref().map_or(0, |certificate| certificate.attestations.len())
     }
 
     fn save(&self, out: &mut StateWriter) {
-        save_option(self.signed, out, |digest, out| out.bytes(&digest));
-        save_option(self.opening, out, |signature, out| out.bytes(&signature));
+        save_option(self.seen, out, |digest, out| out.bytes(&digest));
+        out.flag(self.is_sent);
+        for attestation in [&self.echo, &self.opening] {
+            save_option(attestation.as_ref(), out, |attestation, out| attestation.write(out));
+        }
         save_option(self.vector.as_ref(), out, |vector, out| out.vector(vector));
         save_option(self.certificate.as_ref(), out, |certificate, out| {
             out.bytes(&certificate.digest);
-            save_signatures(&certificate.signatures, out);
+            save_attestations(&certificate.attestations, out);
         });
         save_option(self.refused, out, save_reason);
     }
 
     fn load(input: &mut StateReader<'_>) -> Result<Self, StateError> {
         Ok(Self {
-            signed: load_option(input, |input| input.array())?,
-            opening: load_option(input, |input| input.array())?,
+            seen: load_option(input, |input| input.array())?,
+            is_sent: input.flag()?,
+            echo: load_option(input, Attestation::read)?,
+            opening: load_option(input, Attestation::read)?,
             vector: load_option(input, StateReader::vector)?,
             certificate: load_option(input, |input| {
                 let digest = input.array()?;
-                Ok(Certificate { digest, signatures: load_signatures(input)? })
+                Ok(Certificate { digest, attestations: load_attestations(input)? })
             })?,
             refused: load_option(input, load_reason)?,
         })
@@ -233,7 +243,7 @@ impl Own {
     fn save(&self, out: &mut StateWriter) {
         out.bytes(&self.digest);
         save_option(self.vector.as_ref(), out, |vector, out| out.vector(vector));
-        save_signatures(&self.echoes, out);
+        save_attestations(&self.echoes, out);
         out.u64(self.strays.len() as u64);
         for (node, stray) in &self.strays {
             out.u64(u64::from(node.0));
@@ -241,7 +251,7 @@ impl Own {
                 Stray::Signed(said) => {
                     out.flag(false);
                     out.bytes(&said.digest);
-                    out.bytes(&said.signature);
+                    said.attestation.write(out);
                 }
                 Stray::Refused(reason) => {
                     out.flag(true);
@@ -255,14 +265,15 @@ impl Own {
     fn load(input: &mut StateReader<'_>) -> Result<Self, StateError> {
         let digest = input.array()?;
         let vector = load_option(input, StateReader::vector)?;
-        let echoes = load_signatures(input)?;
+        let echoes = load_attestations(input)?;
         let mut strays = BTreeMap::new();
         for _ in 0..input.usize()? {
             let node = NodeId(input.u16()?);
             let stray = if input.flag()? {
                 Stray::Refused(load_reason(input)?)
             } else {
-                Stray::Signed(SignedDigest { digest: input.array()?, signature: input.array()? })
+                let (digest, attestation) = (input.array()?, Attestation::read(input)?);
+                Stray::Signed(SignedDigest { digest, attestation })
             };
             strays.insert(node, stray);
         }

@@ -1,4 +1,5 @@
-//! Every order of everything in one signed echo broadcast, n = 4 and f = 1, restarts included.
+//! Every order of everything in one signed echo broadcast that comes alone, n = 4 and f = 1,
+//! restarts included.
 //!
 //! Whatever was said may be heard at any time and any number of times, so a state of the world is
 //! the state of each honest node and the set of what was said. The Byzantine node holds its key,
@@ -7,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use phalanx_protocol::{
-    Broadcast, Digest, Ed25519Keyring, Evidence, Input, Instance, Keyring, Machine, NodeId, Output,
-    Share, Signature, SignedDigest, SignedEchoBroadcast, SignedEchoConfig, SignedEchoMessage, Time,
-    To, Turn, Vector, VerificationCache, wire,
+    Attestation, Broadcast, Digest, Echoes, Ed25519Keyring, Evidence, Input, Instance, Keyring,
+    Machine, NodeId, Output, Share, SignedDigest, SignedEchoBroadcast, SignedEchoConfig,
+    SignedEchoMessage, Time, To, Turn, Vector, VerificationCache, wire,
 };
 use phalanx_robust::{Population, StateReader, StateWriter};
 
@@ -39,7 +40,7 @@ struct State {
     /// to whom, from whom, as a frame
     said: BTreeSet<(usize, NodeId, Vec<u8>)>,
     /// what the liar holds: by digest, whose signature
-    held: BTreeMap<Digest, BTreeMap<NodeId, Signature>>,
+    held: BTreeMap<Digest, BTreeMap<NodeId, Attestation>>,
     delivered: Vec<BTreeSet<Digest>>,
     restarts: usize,
 }
@@ -100,6 +101,7 @@ impl World {
         let config = SignedEchoConfig {
             population: Population::new(HONEST + 1, 1).unwrap(),
             run: RUN,
+            echoes: Echoes::Single,
             dim: 1,
             is_finite_required: true,
             turns_ahead_max: 1,
@@ -119,22 +121,19 @@ impl World {
         };
         for digest in [vector(100), vector(101)].map(|vector| vector.digest()) {
             let said = self.signed(digest);
-            state.held.entry(digest).or_default().insert(LIAR, said.signature);
+            state.held.entry(digest).or_default().insert(LIAR, said.attestation);
         }
         if self.sender == LIAR {
             for (to, value) in (0..HONEST).flat_map(|to| [100, 101].map(|value| (to, value))) {
-                let signature = self.signed(vector(value).digest()).signature;
+                let opening = Some(self.signed(vector(value).digest()).attestation);
                 let vector = vector(value);
-                self.say(
-                    &mut state,
-                    to,
-                    SignedEchoMessage::Send { turn: turn(), vector, signature },
-                );
+                self.say(&mut state, to, SignedEchoMessage::Send { turn: turn(), vector, opening });
             }
         } else {
             // Every answer that a liar has to an honest sender's vector.
             let truth = self.signed(vector(self.sender.0).digest());
-            let forged = SignedDigest { signature: [1; 64], ..truth };
+            let mut forged = truth.clone();
+            forged.attestation.signature = [1; 64];
             for said in [truth, self.signed(vector(100).digest()), forged] {
                 let to = self.sender.index();
                 self.say(&mut state, to, SignedEchoMessage::Echo { turn: turn(), said });
@@ -171,7 +170,7 @@ impl World {
                 Output::Send { to: To::Node(LIAR), message } => {
                     if let SignedEchoMessage::Echo { said, .. } = message {
                         let held = state.held.entry(said.digest).or_default();
-                        held.insert(from, said.signature);
+                        held.insert(from, said.attestation);
                         self.certify(state, said.digest);
                     }
                 }
@@ -201,7 +200,8 @@ impl World {
 
     /// Every certificate that the liar can make by now.
     fn certify(&self, state: &mut State, digest: Digest) {
-        let held: Vec<_> = state.held[&digest].iter().map(|(node, by)| (*node, *by)).collect();
+        let held: Vec<_> =
+            state.held[&digest].iter().map(|(node, by)| (*node, by.clone())).collect();
         for left_out in 0..=held.len() {
             let mut certificate = held.clone();
             if left_out < held.len() {
@@ -238,7 +238,9 @@ impl World {
             let message = wire::decode(frame, &limits).unwrap();
             let mut after = state.clone();
             for evidence in self.step(&mut after, *to, Input::Message { from: *from, message })? {
-                if evidence.accused != LIAR || !evidence.verify(&RUN, &self.keys[0]) {
+                // Who forgets signs twice, and is accused of it; what that breaks is the question.
+                let is_liar = evidence.accused == LIAR || self.disk == Disk::Forgotten;
+                if !is_liar || !evidence.verify(&RUN, &self.keys[0]) {
                     return Err(format!("an honest node is accused: {evidence}"));
                 }
                 covered.accused.insert(evidence.accused);

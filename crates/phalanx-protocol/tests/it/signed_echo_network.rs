@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use phalanx_protocol::{
-    Broadcast, Delivered, Digest, Ed25519Keyring, Input, Instance, Keyring, Machine, Message,
-    NodeId, Output, Share, Signature, SignedDigest, SignedEchoBroadcast, SignedEchoConfig,
-    SignedEchoMessage, Time, To, Turn, Vector, VerificationCache,
+    Attestation, Broadcast, Delivered, Digest, Echoes, Ed25519Keyring, Input, Instance, Keyring,
+    Machine, Message, NodeId, Output, Share, Signature, SignedDigest, SignedEchoBroadcast,
+    SignedEchoConfig, SignedEchoMessage, Time, To, Turn, Vector, VerificationCache,
 };
 use phalanx_robust::{Population, StateReader, StateWriter};
 
@@ -30,6 +30,7 @@ enum Broken {
 struct World {
     n: usize,
     f: usize,
+    echoes: Echoes,
     seed: u64,
     broken: Broken,
     /// Byzantine nodes say nothing at all
@@ -94,7 +95,7 @@ struct Network {
     /// everything that was ever sent, for replays
     history: Vec<Parcel>,
     /// by broadcast and digest: what the adversary can certify
-    collected: BTreeMap<(Instance, Digest), BTreeMap<NodeId, Signature>>,
+    collected: BTreeMap<(Instance, Digest), BTreeMap<NodeId, Attestation>>,
     /// what honest nodes signed, whatever they forgot since
     signed: BTreeMap<(NodeId, Instance), Digest>,
     delivered: BTreeMap<Instance, Digest>,
@@ -142,6 +143,7 @@ impl Network {
         let config = SignedEchoConfig {
             population: Population::new(self.world.n, self.world.f).unwrap(),
             run: RUN,
+            echoes: self.world.echoes,
             dim: 2,
             is_finite_required: true,
             turns_ahead_max: 4,
@@ -335,8 +337,16 @@ impl Network {
         self.honest()..self.world.n
     }
 
+    /// Among other leaves where echoes are batched.
     fn signed_by(&self, liar: usize, instance: Instance, digest: Digest) -> SignedDigest {
-        SignedEchoMessage::signed(&RUN, instance, digest, &self.keys[liar])
+        let Instance { turn, sender } = instance;
+        let seen = match self.world.echoes {
+            Echoes::Single => vec![(sender, digest)],
+            Echoes::Batched => vec![(NodeId(0), [4; 32]), (sender, digest), (NodeId(2), [4; 32])],
+        };
+        let mut batch = Attestation::batch(&RUN, turn, &seen, &self.keys[liar]);
+        let attestation = batch.swap_remove(if seen.len() > 1 { 1 } else { 0 });
+        SignedDigest { digest, attestation }
     }
 
     fn post(&mut self, from: NodeId, to: usize, message: SignedEchoMessage) {
@@ -358,15 +368,17 @@ impl Network {
                     };
                     for which in shown {
                         let vector = vector([1000 * liar + round as usize, *which]);
-                        let SignedDigest { digest, signature } =
+                        let SignedDigest { digest, attestation } =
                             self.signed_by(liar, instance, vector.digest());
+                        let is_signed = self.world.echoes == Echoes::Single;
+                        let opening = is_signed.then_some(attestation);
                         for ally in self.liars() {
                             let said = self.signed_by(ally, instance, digest);
                             let known = self.collected.entry((instance, digest)).or_default();
-                            known.insert(NodeId(ally as u16), said.signature);
+                            known.insert(NodeId(ally as u16), said.attestation);
                         }
                         let turn = turn(round);
-                        self.post(sender, to, SignedEchoMessage::Send { turn, vector, signature });
+                        self.post(sender, to, SignedEchoMessage::Send { turn, vector, opening });
                     }
                 }
             }
@@ -380,14 +392,15 @@ impl Network {
             SignedEchoMessage::Echo { said, .. } => {
                 let instance = Instance { turn, sender: parcel.to };
                 let known = self.collected.entry((instance, said.digest)).or_default();
-                known.insert(from, said.signature);
+                known.insert(from, said.attestation.clone());
                 self.certify(instance, said.digest);
             }
             SignedEchoMessage::Send { vector, .. } => {
                 let instance = Instance { turn, sender: from };
                 let truth = self.signed_by(liar, instance, vector.digest());
                 let lie = self.signed_by(liar, instance, [9; 32]);
-                let forged = SignedDigest { signature: [5; 64], ..truth };
+                let mut forged = truth.clone();
+                forged.attestation.signature = [5; 64];
                 let said: &[SignedDigest] = match self.dice.below(5) {
                     0 => &[],
                     1 => &[lie, truth],
@@ -396,7 +409,7 @@ impl Network {
                     _ => &[truth],
                 };
                 for said in said {
-                    let message = SignedEchoMessage::Echo { turn, said: *said };
+                    let message = SignedEchoMessage::Echo { turn, said: said.clone() };
                     self.post(NodeId(liar as u16), from.index(), message);
                 }
             }
@@ -414,14 +427,18 @@ impl Network {
         }
         for node in (0..self.world.n as u16).map(NodeId) {
             if known.len() < quorum {
-                known.entry(node).or_insert([3; 64]);
+                known.entry(node).or_insert(Attestation {
+                    signature: [3; 64],
+                    index: 0,
+                    path: Vec::new(),
+                });
             }
         }
         while known.len() > quorum {
             known.retain(|node, _| *node == instance.sender || self.dice.below(3) > 0);
-            for (node, signature) in &self.collected[&(instance, digest)] {
+            for (node, attestation) in &self.collected[&(instance, digest)] {
                 if known.len() < quorum {
-                    known.insert(*node, *signature);
+                    known.insert(*node, attestation.clone());
                 }
             }
         }
@@ -463,25 +480,34 @@ fn first_violation(world: World, seeds: u64) -> Option<(u64, String)> {
     })
 }
 
-fn world(n: usize, f: usize) -> World {
+const MODES: [Echoes; 2] = [Echoes::Single, Echoes::Batched];
+
+/// Schedules of four nodes for each kind of echo; both together make the number of the property.
+const SEEDS: u64 = if cfg!(feature = "nightly") { 5000 } else { 1000 };
+
+fn world(n: usize, f: usize, echoes: Echoes) -> World {
     let broken = Broken::Nothing;
-    World { n, f, seed: 0, broken, is_silent: false, has_restarts: false }
+    World { n, f, echoes, seed: 0, broken, is_silent: false, has_restarts: false }
 }
 
 #[test]
 fn liars_and_restarts_break_nothing_and_no_honest_node_is_blamed() {
-    let four = World { has_restarts: true, ..world(4, 1) };
-    assert_eq!(first_violation(four, 1000), None);
-    let seven = World { has_restarts: true, ..world(7, 2) };
-    assert_eq!(first_violation(seven, 100), None);
+    for echoes in MODES {
+        let four = World { has_restarts: true, ..world(4, 1, echoes) };
+        assert_eq!(first_violation(four, SEEDS), None);
+        let seven = World { has_restarts: true, ..world(7, 2, echoes) };
+        assert_eq!(first_violation(seven, SEEDS / 10), None);
+    }
 }
 
 #[test]
 fn among_liars_all_honest_nodes_go_on_and_deliver_every_honest_vector() {
-    for (n, f, seeds) in [(4, 1, 300), (7, 2, 40)] {
+    for (echoes, (n, f, seeds)) in MODES.into_iter().flat_map(|echoes| {
+        [(4, 1, SEEDS / 3), (7, 2, SEEDS / 25)].map(|population| (echoes, population))
+    }) {
         let mut accused = 0;
         for seed in 0..seeds {
-            let mut network = Network::new(World { seed, ..world(n, f) });
+            let mut network = Network::new(World { seed, ..world(n, f, echoes) });
             assert_eq!(network.run(), Ok(()), "seed {seed}");
             assert_all_heard(&network);
             accused += usize::from(!network.accused.is_empty());
@@ -492,8 +518,9 @@ fn among_liars_all_honest_nodes_go_on_and_deliver_every_honest_vector() {
 
 #[test]
 fn silent_nodes_stop_nobody() {
-    for seed in 0..100 {
-        let mut network = Network::new(World { seed, is_silent: true, ..world(4, 1) });
+    for (echoes, seed) in MODES.into_iter().flat_map(|echoes| (0..100).map(move |at| (echoes, at)))
+    {
+        let mut network = Network::new(World { seed, is_silent: true, ..world(4, 1, echoes) });
         assert_eq!(network.run(), Ok(()), "seed {seed}");
         assert_all_heard(&network);
         assert!(network.accused.is_empty());
@@ -515,20 +542,25 @@ fn assert_all_heard(network: &Network) {
 
 #[test]
 fn a_node_that_forgets_what_it_signed_breaks_consistency() {
-    let world = World { broken: Broken::Memory, has_restarts: true, ..world(4, 1) };
-    let broken = |promise: &str| {
-        let of_seed = |seed| Network::new(World { seed, ..world }).run().err();
-        (0..3000).find(|seed| of_seed(*seed).is_some_and(|what| what.contains(promise)))
-    };
-    let (consistency, blame) = (broken("consistency"), broken("accused"));
-    println!("forgotten: consistency at seed {consistency:?}, an honest accused at {blame:?}");
-    assert!(consistency.is_some() && blame.is_some());
+    for echoes in MODES {
+        let world = World { broken: Broken::Memory, has_restarts: true, ..world(4, 1, echoes) };
+        let broken = |promise: &str| {
+            let of_seed = |seed| Network::new(World { seed, ..world }).run().err();
+            (0..3000).find(|seed| of_seed(*seed).is_some_and(|what| what.contains(promise)))
+        };
+        let (consistency, blame) = (broken("consistency"), broken("accused"));
+        println!("{echoes:?}: consistency at seed {consistency:?}, honest accused at {blame:?}");
+        assert!(consistency.is_some() && blame.is_some());
+    }
 }
 
 #[test]
 fn unchecked_signatures_break_consistency() {
-    let world = World { broken: Broken::Signatures, ..world(4, 1) };
-    let found = first_violation(world, 100);
-    println!("unchecked: {found:?}");
-    assert!(found.is_some_and(|(_, what)| what.contains("consistency") || what.contains("proves")));
+    for echoes in MODES {
+        let world = World { broken: Broken::Signatures, ..world(4, 1, echoes) };
+        let found = first_violation(world, 100);
+        println!("unchecked, {echoes:?}: {found:?}");
+        let is_told = |what: &str| what.contains("consistency") || what.contains("proves");
+        assert!(found.is_some_and(|(_, what)| is_told(&what)));
+    }
 }

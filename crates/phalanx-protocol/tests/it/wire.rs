@@ -2,10 +2,11 @@
 use std::fmt::Debug;
 
 use phalanx_protocol::{
-    Content, DirectMessage, Framed, GatherMessage, Limits, NodeId, NodeSet, Part,
+    Attestation, Content, DirectMessage, Framed, GatherMessage, Limits, NodeId, NodeSet, Part,
     ReliableBroadcastMessage, SignedDigest, SignedEchoMessage, Turn, Vector, WireError, wire,
 };
 use proptest::collection::vec;
+use proptest::option;
 use proptest::prelude::*;
 
 const LIMITS: Limits = Limits { nodes: 9, dim: 3, bytes_max: 1000 };
@@ -50,15 +51,21 @@ fn reliable() -> impl Strategy<Value = ReliableBroadcastMessage> {
     (turns(), part).prop_map(|(turn, part)| ReliableBroadcastMessage { turn, part })
 }
 
+fn attestations() -> impl Strategy<Value = Attestation> {
+    (signatures(), any::<u16>(), vec(digests(), 0..=4)).prop_map(|(signature, index, path)| {
+        Attestation { signature, index: index % (1 << path.len()), path }
+    })
+}
+
 fn signed_echo() -> impl Strategy<Value = SignedEchoMessage> {
     prop_oneof![
-        (turns(), vectors(), signatures()).prop_map(|(turn, vector, signature)| {
-            SignedEchoMessage::Send { turn, vector, signature }
+        (turns(), vectors(), option::of(attestations())).prop_map(|(turn, vector, opening)| {
+            SignedEchoMessage::Send { turn, vector, opening }
         }),
-        (turns(), digests(), signatures()).prop_map(|(turn, digest, signature)| {
-            SignedEchoMessage::Echo { turn, said: SignedDigest { digest, signature } }
+        (turns(), digests(), attestations()).prop_map(|(turn, digest, attestation)| {
+            SignedEchoMessage::Echo { turn, said: SignedDigest { digest, attestation } }
         }),
-        (turns(), digests(), vec((nodes(), signatures()), 0..=LIMITS.nodes)).prop_map(
+        (turns(), digests(), vec((nodes(), attestations()), 0..=3)).prop_map(
             |(turn, digest, certificate)| SignedEchoMessage::Final { turn, digest, certificate }
         ),
     ]
@@ -160,7 +167,8 @@ fn what_is_wrong_with_a_frame_is_named() {
 
 #[test]
 fn a_certificate_of_more_signers_than_nodes_is_refused_before_it_is_read() {
-    let signers = |count: u16| (0..count).map(|node| (NodeId(node), [0; 64])).collect();
+    let attestation = Attestation { signature: [0; 64], index: 0, path: Vec::new() };
+    let signers = |count: u16| (0..count).map(|node| (NodeId(node), attestation.clone())).collect();
     let with = |count| SignedEchoMessage::Final {
         turn: Turn::default(),
         digest: [0; 32],
@@ -169,6 +177,28 @@ fn a_certificate_of_more_signers_than_nodes_is_refused_before_it_is_read() {
     let decode = |frame: &[u8]| wire::decode::<SignedEchoMessage>(frame, &LIMITS);
     assert_eq!(decode(&wire::encode(&with(9))), Ok(with(9)));
     assert!(matches!(decode(&wire::encode(&with(10))), Err(WireError::Malformed { .. })));
+}
+
+#[test]
+fn an_attestation_that_is_no_leaf_of_a_tree_is_refused_before_its_path_is_read() {
+    let echo = |index, height| {
+        let attestation = Attestation { signature: [0; 64], index, path: vec![[1; 32]; height] };
+        let said = SignedDigest { digest: [0; 32], attestation };
+        SignedEchoMessage::Echo { turn: Turn::default(), said }
+    };
+    let decode = |index, height| {
+        let message = echo(index, height);
+        let is_back = wire::decode::<SignedEchoMessage>(&wire::encode(&message), &LIMITS)?;
+        assert_eq!(is_back, message);
+        Ok(())
+    };
+    for (index, height) in [(0, 0), (1, 1), (7, 3), (u16::MAX, 16)] {
+        assert_eq!(decode(index, height), Ok(()), "leaf {index} of {height}");
+    }
+    for (index, height) in [(1, 0), (2, 1), (8, 3), (0, 17), (0, 26)] {
+        let refused = decode(index, height);
+        assert!(matches!(refused, Err(WireError::Malformed { .. })), "leaf {index} of {height}");
+    }
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use phalanx_learn::Role;
 use phalanx_protocol::direct::TURNS_AHEAD_MAX;
 use phalanx_protocol::{
-    AveragingAgreement, Direct, DirectConfig, Ed25519Keyring, Enough, Form, Gather, GatherConfig,
-    NodeId, ReliableBroadcast, ReliableBroadcastConfig, Seat, SignedEchoBroadcast,
+    AveragingAgreement, Direct, DirectConfig, Echoes, Ed25519Keyring, Enough, Form, Gather,
+    GatherConfig, NodeId, ReliableBroadcast, ReliableBroadcastConfig, Seat, SignedEchoBroadcast,
     SignedEchoConfig, VerificationCache,
 };
 
@@ -24,6 +24,13 @@ pub(super) struct Place {
 /// The trusted server of a star sits behind the last node.
 pub(super) fn hub(run: &Run) -> NodeId {
     NodeId(run.population.n() as u16)
+}
+
+fn echoes(run: &Run) -> Echoes {
+    match run.exchange.choice.args.text("echoes") {
+        "single" => Echoes::Single,
+        _ => Echoes::Batched,
+    }
 }
 
 /// Builds the machines of a run.
@@ -112,6 +119,7 @@ impl Wiring {
         let config = SignedEchoConfig {
             population: self.run.population,
             run: *blake3::hash(self.run.folder_name().as_bytes()).as_bytes(),
+            echoes: echoes(&self.run),
             dim: place.dim,
             is_finite_required: true,
             turns_ahead_max,
