@@ -1,7 +1,7 @@
 //! Lies in the content of messages: what an adversary can make of each kind that there is.
 use phalanx_protocol::{
-    Content, DirectMessage, GatherMessage, Message, NodeId, NodeSet, Part,
-    ReliableBroadcastMessage, SignedDigest, SignedEchoMessage, Turn, Vector,
+    Attestation, Content, DirectMessage, GatherMessage, Message, NodeId, NodeSet, Part,
+    ReliableBroadcastMessage, SignedEchoMessage, Turn, Vector,
 };
 
 /// What a message is good for, over all protocols.
@@ -174,26 +174,32 @@ impl Forger for SignedEchoMessage {
             (Self::Send { vector, .. }, Twist::Length | Twist::NotFinite) => {
                 *vector = twist_vector(vector, twist)?;
             }
-            (Self::Send { signature, .. }, Twist::Spoil) => *signature = spoil(signature),
+            (Self::Send { opening: Some(opening), .. }, Twist::Spoil) => {
+                opening.signature = spoil(&opening.signature);
+            }
             (Self::Echo { said, .. }, Twist::Spoil) => {
-                *said = SignedDigest { digest: said.digest, signature: spoil(&said.signature) };
+                said.attestation.signature = spoil(&said.attestation.signature);
             }
             (Self::Final { certificate, .. }, Twist::Spoil) => {
-                let (_, signature) = certificate.first_mut()?;
-                *signature = spoil(signature);
+                let (_, attestation) = certificate.first_mut()?;
+                attestation.signature = spoil(&attestation.signature);
             }
             (Self::Final { certificate, .. }, Twist::Cut) => drop(certificate.pop()?),
             (Self::Final { certificate, .. }, Twist::Sender(claimed)) => {
                 certificate.last_mut()?.0 = claimed;
             }
             (Self::Final { certificate, .. }, Twist::Invent { first, count, nodes }) => {
-                let (_, signature) = *certificate.first()?;
-                *certificate = circle(first, count, nodes).map(|id| (id, signature)).collect();
+                let (_, attestation) = certificate.first()?.clone();
+                *certificate =
+                    circle(first, count, nodes).map(|id| (id, attestation.clone())).collect();
                 certificate.sort_by_key(|(id, _)| *id);
             }
-            (Self::Send { turn, vector, signature }, Twist::Invent { first, count, nodes }) => {
+            (Self::Send { turn, vector, opening }, Twist::Invent { first, count, nodes }) => {
+                // Without a signature of its own, the forger writes something in its place.
+                let nothing = Attestation { signature: [0; 64], index: 0, path: Vec::new() };
+                let attestation = opening.clone().unwrap_or(nothing);
                 let mut certificate: Vec<_> =
-                    circle(first, count, nodes).map(|id| (id, *signature)).collect();
+                    circle(first, count, nodes).map(|id| (id, attestation.clone())).collect();
                 certificate.sort_by_key(|(id, _)| *id);
                 message = Self::Final { turn: *turn, digest: vector.digest(), certificate };
             }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use phalanx_attack::{ATTACKS, AttackSetup, Defence, Forger, MISBEHAVIOURS};
 use phalanx_learn::{Event, Plan, Sink, Task, TaskSetup, Worker};
 use phalanx_protocol::{
-    AgreementBounds, AgreementRule, AveragingAgreement, Broadcast, Direct, DirectConfig,
+    AgreementBounds, AgreementRule, AveragingAgreement, Broadcast, Direct, DirectConfig, Echoes,
     Ed25519Keyring, Enough, Exchange, Form, Gather, GatherConfig, Input, Keyring, Machine, NodeId,
     Outbox, ReliableBroadcast, ReliableBroadcastConfig, Seat, Signature, SignedEchoBroadcast,
     SignedEchoConfig, Time, Turn,
@@ -136,6 +136,8 @@ impl<'a> World<'a> {
         SignedEchoConfig {
             population: believed.expect("fewer Byzantine nodes are possible too"),
             run: [7; 32],
+            // Every other seed, so that a swarm tries both.
+            echoes: if self.case.seed.is_multiple_of(2) { Echoes::Batched } else { Echoes::Single },
             dim: self.dim,
             is_finite_required: true,
             turns_ahead_max: self.window,
