@@ -100,8 +100,8 @@ pub const EXCHANGES: &[Entry<ExchangeRule>] = &[
                  algorithm 3.17; the broadcast that MoNNA builds on",
         params: &[ECHOES, TURNS_AHEAD, TURNS_SERVED],
         build: ExchangeRule {
-            formula: "SEND x;  answer the first SEND of each sender with a signature on its digest, \
-                      one for n − f of them;  FINAL with ⌊(n+f)/2⌋+1 signatures;  deliver on a \
+            formula: "SEND x;  answer each sender's first SEND with a signature on its digest, one \
+                      for n − f of them;  FINAL with ⌊(n+f)/2⌋+1 signatures;  deliver on a \
                       valid FINAL;  collect the first n − f",
             guarantee: "validity, integrity, consistency; no totality: a Byzantine sender can be \
                         delivered by some nodes only",

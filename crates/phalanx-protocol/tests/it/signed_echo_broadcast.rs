@@ -343,8 +343,9 @@ fn a_broadcast_cannot_be_replayed_elsewhere() {
         assert_eq!(opened, vec![Rejection::BadSignature; usize::from(is_signed)]);
         let out = give(&mut node, 0, last(TURN, 0, &value, [0, 2, 3]));
         assert_eq!(rejected(&out), vec![Rejection::BadSignature]);
+        let said = (send(echoes, TURN, 0, &value), last(TURN, 0, &value, [0, 2, 3]));
         let (SignedEchoMessage::Send { opening, .. }, SignedEchoMessage::Final { certificate, .. }) =
-            (send(echoes, TURN, 0, &value), last(TURN, 0, &value, [0, 2, 3]))
+            said
         else {
             unreachable!("as they were made")
         };
