@@ -343,19 +343,17 @@ fn a_broadcast_cannot_be_replayed_elsewhere() {
         assert_eq!(opened, vec![Rejection::BadSignature; usize::from(is_signed)]);
         let out = give(&mut node, 0, last(TURN, 0, &value, [0, 2, 3]));
         assert_eq!(rejected(&out), vec![Rejection::BadSignature]);
-        let said = (send(echoes, TURN, 0, &value), last(TURN, 0, &value, [0, 2, 3]));
-        let (SignedEchoMessage::Send { opening, .. }, SignedEchoMessage::Final { certificate, .. }) =
-            said
-        else {
+        let (first, proof) = (send(echoes, TURN, 0, &value), last(TURN, 0, &value, [0, 2, 3]));
+        use SignedEchoMessage::{Final, Send};
+        let (Send { opening, .. }, Final { certificate, .. }) = (first, proof) else {
             unreachable!("as they were made")
         };
         let places =
             [(turn(4), 0), (Turn::new(3, 2).with_pass(2), 0), (TURN.with_pass(3), 0), (TURN, 2)];
         for (turn, from) in places {
             let digest = value.digest();
-            let send =
-                SignedEchoMessage::Send { turn, vector: value.clone(), opening: opening.clone() };
-            let last = SignedEchoMessage::Final { turn, digest, certificate: certificate.clone() };
+            let send = Send { turn, vector: value.clone(), opening: opening.clone() };
+            let last = Final { turn, digest, certificate: certificate.clone() };
             for message in [send, last].into_iter().skip(usize::from(!is_signed)) {
                 let mut node = machine(echoes, 1, 4, 1);
                 assert_eq!(
