@@ -65,7 +65,7 @@ impl Setting<'_> {
     /// The first phase up to its last step, before anything is decided.
     ///
     /// # Errors
-    /// [`Lost`] when the state runs away.
+    /// `Lost` when the state runs away.
     pub fn excite<'a>(&'a self, streams: &dyn Streams) -> Result<Flight<'a>, Lost<'a>> {
         self.excite_watched(streams, &mut |_| {})
     }
@@ -131,7 +131,7 @@ pub struct Stabilised<'a> {
 /// Carries out Algorithm 1; a policy other than Thompson sampling may decide at its end.
 ///
 /// # Errors
-/// [`Lost`] when the state runs away or the posterior cannot be formed.
+/// `Lost` when the state runs away or the posterior cannot be formed.
 ///
 /// # Source
 /// Shirani Faradonbeh et al., NeurIPS 2022, Algorithm 1 (recalled).
