@@ -99,7 +99,8 @@ impl Run {
     }
 }
 
-fn written(choice: &Choice, own: &str) -> String {
+/// A choice as a table of TOML: its name, keys that are not parameters, every parameter.
+pub(crate) fn written(choice: &Choice, own: &str) -> String {
     let mut parts = vec![format!("name = {}", text(choice.name))];
     if !own.is_empty() {
         parts.push(own.into());
@@ -116,12 +117,13 @@ fn written(choice: &Choice, own: &str) -> String {
     format!("{{ {} }}", parts.join(", "))
 }
 
-fn text(value: &str) -> String {
+/// A text as TOML.
+pub(crate) fn text(value: &str) -> String {
     toml::Value::String(value.into()).to_string()
 }
 
-// Always with a point or exponent, and read back to the same bits.
-fn number(value: f64) -> String {
+/// Always with a point or exponent, and read back to the same bits.
+pub(crate) fn number(value: f64) -> String {
     toml::Value::Float(value).to_string()
 }
 

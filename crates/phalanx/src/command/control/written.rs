@@ -2,12 +2,11 @@
 use std::fmt::Write as _;
 
 use phalanx_report::FORMAT;
-use phalanx_robust::Value;
 use phalanx_tasks::control::Matrix;
 use phalanx_tasks::diffusion_control::{Method, NoiseModel};
 
 use super::file::{ArmPlan, ControlExperiment};
-use crate::experiment::Choice;
+use crate::experiment::written::{number, text, written};
 
 /// Characters of an id: enough that two settings of one experiment never meet.
 const ID_CHARACTERS: usize = 10;
@@ -84,16 +83,16 @@ fn arm_text(arm: &ArmPlan) -> String {
     let mut out = format!(
         "\n[[arm]]\nname = {}\npolicy = {}\nnoise = {}",
         text(&arm.name),
-        choice(&arm.policy),
+        written(&arm.policy, ""),
         text(noise)
     );
     if let Some(fleet) = &arm.fleet {
         let attack = match &fleet.attack {
-            Some(attack) => format!(", attack = {}", choice(attack)),
+            Some(attack) => format!(", attack = {}", written(attack, "")),
             None => String::new(),
         };
         let (n, f) = (fleet.population.n(), fleet.population.f());
-        let pooling = choice(&fleet.pooling);
+        let pooling = written(&fleet.pooling, "");
         let byzantine = fleet.byzantine;
         write!(
             out,
@@ -112,27 +111,4 @@ fn rows(matrix: &Matrix) -> String {
     };
     let rows: Vec<String> = (0..matrix.rows()).map(row).collect();
     format!("[{}]", rows.join(", "))
-}
-
-fn choice(choice: &Choice) -> String {
-    let mut parts = vec![format!("name = {}", text(choice.name))];
-    for (name, value) in choice.args.values() {
-        let value = match value {
-            Value::Integer(value) => value.to_string(),
-            Value::Number(value) => number(*value),
-            Value::Flag(value) => value.to_string(),
-            Value::Text(value) => text(value),
-        };
-        parts.push(format!("{name} = {value}"));
-    }
-    format!("{{ {} }}", parts.join(", "))
-}
-
-fn text(value: &str) -> String {
-    toml::Value::String(value.into()).to_string()
-}
-
-// Always with a point or exponent, and read back to the same bits.
-fn number(value: f64) -> String {
-    toml::Value::Float(value).to_string()
 }
