@@ -1,5 +1,6 @@
 //! Curves over simulated time, with bands, on linear or logarithmic axes.
 use crate::figure::axis::Scale;
+use crate::figure::label::{Label, spread_labels};
 use crate::number::{Unit, plain};
 use crate::svg::{STYLES, Spot, Svg};
 
@@ -10,7 +11,6 @@ const RIGHT: f64 = 446.0;
 const TOP: f64 = 44.0;
 const BOTTOM: f64 = 322.0;
 const LABEL_X: f64 = 464.0;
-const LABEL_HEIGHT: f64 = 35.0;
 
 /// One point: when, how much, and from where to where a band reaches.
 #[derive(Debug, Clone, Copy)]
@@ -48,12 +48,6 @@ pub(super) struct TimeChart {
     pub(super) lines: Vec<Line>,
 }
 
-struct Label {
-    line: usize,
-    from: Spot,
-    y: f64,
-}
-
 impl TimeChart {
     pub(super) fn draw(&self) -> Svg {
         let mut svg = Svg::new(WIDTH, HEIGHT);
@@ -67,7 +61,7 @@ impl TimeChart {
             let from = draw_line(&mut svg, line, (&x, &y));
             labels.push(Label { line: place, from, y: 0.0 });
         }
-        spread_labels(&mut labels);
+        spread_labels(&mut labels, (TOP, HEIGHT));
         for label in &labels {
             self.draw_label(&mut svg, label);
         }
@@ -200,21 +194,6 @@ fn draw_line(svg: &mut Svg, line: &Line, (x, y): (&Scale, &Scale)) -> Spot {
         svg.marker(end, style, &format!("f{style}"));
     }
     end.unwrap_or((LEFT, BOTTOM))
-}
-
-/// Moves labels apart, keeping their order and staying inside the drawing.
-fn spread_labels(labels: &mut [Label]) {
-    labels.sort_by(|a, b| a.from.1.total_cmp(&b.from.1).then(a.line.cmp(&b.line)));
-    let mut floor = TOP - 6.0;
-    for label in labels.iter_mut() {
-        label.y = (label.from.1 + 1.0).max(floor);
-        floor = label.y + LABEL_HEIGHT;
-    }
-    let mut ceiling = HEIGHT - 20.0;
-    for label in labels.iter_mut().rev() {
-        label.y = label.y.min(ceiling);
-        ceiling = label.y - LABEL_HEIGHT;
-    }
 }
 
 /// `814` or `lost`: a value as the note of a label.

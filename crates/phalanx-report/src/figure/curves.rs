@@ -1,5 +1,6 @@
 //! Curves over rounds or passes, one line per arm, labelled at their ends.
 use super::axis::Scale;
+use super::label::{Label, spread_labels};
 use crate::number::{Unit, plain};
 use crate::spread::{CurvePoint, Spread};
 use crate::svg::{STYLES, Spot, Svg};
@@ -16,7 +17,6 @@ const RIGHT: f64 = 446.0;
 const TOP: f64 = 44.0;
 const BOTTOM: f64 = 322.0;
 const LABEL_X: f64 = 464.0;
-const LABEL_HEIGHT: f64 = 35.0;
 
 /// One line of a chart.
 #[derive(Debug, Clone)]
@@ -44,12 +44,6 @@ pub(crate) struct Chart {
     pub(crate) series: Vec<Series>,
 }
 
-struct Label {
-    series: usize,
-    from: Spot,
-    y: f64,
-}
-
 impl Chart {
     pub(crate) fn draw(&self) -> Svg {
         let mut svg = Svg::new(WIDTH, HEIGHT);
@@ -65,13 +59,9 @@ impl Chart {
                 continue;
             }
             draw_curve(&mut svg, series, (&x, &y));
-            labels.push(Label {
-                series: place,
-                from: draw_end(&mut svg, series, (&x, &y)),
-                y: 0.0,
-            });
+            labels.push(Label { line: place, from: draw_end(&mut svg, series, (&x, &y)), y: 0.0 });
         }
-        spread_labels(&mut labels);
+        spread_labels(&mut labels, (TOP, HEIGHT));
         for label in &labels {
             self.draw_label(&mut svg, label);
         }
@@ -110,7 +100,7 @@ impl Chart {
     }
 
     fn draw_label(&self, svg: &mut Svg, label: &Label) {
-        let series = &self.series[label.series];
+        let series = &self.series[label.line];
         let style = series.style.unwrap_or(0) % STYLES;
         let at = (LABEL_X - 6.0, label.y - 4.0);
         let leader = [(label.from.0 + 7.0, label.from.1), (RIGHT + 4.0, label.from.1), at];
@@ -189,21 +179,6 @@ fn draw_end(svg: &mut Svg, series: &Series, (x, y): (&Scale, &Scale)) -> Spot {
         svg.marker(end, style, &format!("f{style}"));
     }
     end
-}
-
-/// Moves labels apart, keeping their order and staying inside the drawing.
-fn spread_labels(labels: &mut [Label]) {
-    labels.sort_by(|a, b| a.from.1.total_cmp(&b.from.1).then(a.series.cmp(&b.series)));
-    let mut floor = TOP - 6.0;
-    for label in labels.iter_mut() {
-        label.y = (label.from.1 + 1.0).max(floor);
-        floor = label.y + LABEL_HEIGHT;
-    }
-    let mut ceiling = HEIGHT - 20.0;
-    for label in labels.iter_mut().rev() {
-        label.y = label.y.min(ceiling);
-        ceiling = label.y - LABEL_HEIGHT;
-    }
 }
 
 /// At most [`POINTS_MAX`] points: neighbours are joined, extremes kept.

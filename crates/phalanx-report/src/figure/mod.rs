@@ -3,6 +3,7 @@ pub(crate) mod axis;
 pub(crate) mod curves;
 mod dots;
 mod heard;
+pub(crate) mod label;
 mod lines;
 
 use crate::csv::Csv;
