@@ -14,6 +14,7 @@ pub mod diffusion_control;
 pub mod image_classification;
 pub mod partition;
 pub mod personalised;
+pub mod safe_control;
 pub mod toy;
 
 /// Every task that an experiment file can name.

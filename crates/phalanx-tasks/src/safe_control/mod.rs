@@ -1,0 +1,8 @@
+//! Plants that must stay clear of obstacles: models learnt from data, barrier states, planners.
+//!
+//! ```text
+//! data → Gaussian process ┐
+//! plant ──────────────────┴→ Dynamics → with barrier states → planner → plan and gains → flight
+//! ```
+pub mod dynamics;
+pub mod stream;
