@@ -23,6 +23,9 @@ fn some_run(scratch: &Scratch, part: &str) -> PathBuf {
     folders.remove(0)
 }
 
+/// What somebody did to a file's text.
+type Tampering<'a> = &'a dyn Fn(String) -> String;
+
 fn change(path: &Path, change: impl Fn(String) -> String) {
     let text = fs::read_to_string(path).unwrap();
     let changed = change(text.clone());
@@ -61,7 +64,7 @@ fn a_run_that_was_tampered_with_is_refused() {
         let (head, tail) = text.rsplit_once("\"distance\": ").unwrap();
         format!("{head}\"distance\": 9.5{}", &tail[tail.find(',').unwrap()..])
     };
-    let tamper: [(&str, &str, &dyn Fn(String) -> String); 7] = [
+    let tamper: [(&str, &str, Tampering); 7] = [
         ("summary.json", "differ in", &a_score),
         ("summary.json", "differ in", &|text| text.replacen("\"mean\": 0.", "\"mean\": 1.", 1)),
         ("summary.json", "is of another run", &|text| text.replace("\"seed\": ", "\"seed\": 4")),

@@ -73,29 +73,27 @@ fn a_point_that_could_not_even_be_resolved_is_left_out_first() {
 #[test]
 fn what_is_wrong_with_skip_points_and_quick_is_said() {
     let cases = [
-        ("skip = [{}]", "an entry of `skip` has no condition: a.toml:6"),
-        ("skip = [{ \"atack.name\" = \"none\" }]", "unknown key `atack` in `skip`: a.toml:6"),
+        ("skip = [{}]", "an entry of `skip` has no condition: a.toml:7"),
+        ("skip = [{ \"atack.name\" = \"none\" }]", "unknown key `atack` in `skip`: a.toml:7"),
         ("skip = [{ \"task.dim\" = { mni = 1 } }]", "unknown key `mni` in the condition on `task"),
         ("skip = [{ \"task.dim\" = { above = 5 } }]", "`skip.\"task.dim\".above` is `5`, but a te"),
-        ("skip = [{ \"task.dim\" = { above = \"x.y\" } }]", "unknown key `x` in `skip`: a.toml:6"),
-        ("skip = [{ \"task.dim\" = [] }]", "`skip` compares `task.dim` with nothing: a.toml:6"),
-        ("skip = [{ \"task.dim\" = {} }]", "the condition on `task.dim` is empty: a.toml:6"),
-        ("skip = [{ \"task.dim\" = 30 }]", "`skip` leaves nothing to run: a.toml:6"),
-        ("skip = 5", "`skip` is `5`, but a list `[ .. ]` is needed: a.toml:6"),
-        ("quick = { \"rum.rounds\" = 5 }", "unknown key `rum` in `quick`: a.toml:6"),
-        ("quick = 5", "`quick` is `5`, but a table `{ .. }` is needed: a.toml:6"),
+        ("skip = [{ \"task.dim\" = { above = \"x.y\" } }]", "unknown key `x` in `skip`: a.toml:7"),
+        ("skip = [{ \"task.dim\" = [] }]", "`skip` compares `task.dim` with nothing: a.toml:7"),
+        ("skip = [{ \"task.dim\" = {} }]", "the condition on `task.dim` is empty: a.toml:7"),
+        ("skip = [{ \"task.dim\" = 30 }]", "`skip` leaves nothing to run: a.toml:7"),
+        ("skip = 5", "`skip` is `5`, but a list `[ .. ]` is needed: a.toml:7"),
+        ("quick = { \"rum.rounds\" = 5 }", "unknown key `rum` in `quick`: a.toml:7"),
+        ("quick = 5", "`quick` is `5`, but a table `{ .. }` is needed: a.toml:7"),
     ];
     for (line, expected) in cases {
         let found = complaint(&format!("{GRID}{line}\n"));
         assert!(found.starts_with(expected), "{line}: {found}");
     }
-    let points = |points: &str| {
-        complaint(&GRID.replace("sweep      = {", &format!("sweep      = {{ points = {points},")))
-    };
-    assert_eq!(points("[]"), "`sweep.points` is empty: a.toml:5");
+    let points = |points: &str| complaint(&format!("{GRID}sweep.points = {points}\n"));
+    assert_eq!(points("[]"), "`sweep.points` is empty: a.toml:7");
     assert_eq!(
         points("[{ \"algorithm.momentum\" = 0.1 }]"),
-        "`algorithm.momentum` is swept beside `points`, too: a.toml:5"
+        "`algorithm.momentum` is swept beside `points`, too: a.toml:7"
     );
     assert!(points("[{ \"x.y\" = 0.1 }]").starts_with("unknown key `x` in `sweep.points`"));
     let quick = Overrides { is_quick: true, ..Overrides::default() };
@@ -109,9 +107,7 @@ fn what_is_wrong_with_skip_points_and_quick_is_said() {
 fn points_set_several_keys_together_and_are_crossed_with_the_rest() {
     let points = "[{ \"population.f\" = 2, \"attack.count\" = 1 }, \
                   { name = \"mild\", \"population.f\" = 1, \"attack.count\" = 1 }]";
-    let text = GRID
-        .replace("\"none\", ", "")
-        .replace("sweep      = {", &format!("sweep      = {{ points = {points},"));
+    let text = GRID.replace("\"none\", ", "") + &format!("sweep.points = {points}\n");
     let experiment = load(&text, &Overrides::default()).unwrap();
     let names: Vec<&str> = experiment.arms.iter().map(|arm| arm.name.as_str()).collect();
     assert_eq!(names.len(), 8);
@@ -188,11 +184,11 @@ fn an_entry_that_never_matches_is_a_warning_and_the_others_are_counted() {
             .phalanx(&[command, "a.toml", "--runs", "r"][..if command == "check" { 2 } else { 4 }]);
         assert_eq!(said.code, Some(0), "{}", said.err);
         assert!(
-            said.err.contains("skipped: 2 points: attack.name = none: a.toml:6"),
+            said.err.contains("skipped: 2 points: attack.name = none: a.toml:7"),
             "{}",
             said.err
         );
-        assert!(said.err.contains("warning: `skip` never matches: task.dim = 31: a.toml:6"));
+        assert!(said.err.contains("warning: `skip` never matches: task.dim = 31: a.toml:7"));
     }
     let said = scratch.phalanx(&["check", "a.toml", "--set", "task.dim=7"]);
     assert!(!said.err.contains("never"), "{}", said.err);

@@ -15,7 +15,8 @@ const GRID: &str = r#"population = { n = 7, f = 1 }
 task       = { name = "quadratic", dim = 30 }
 algorithm  = { name = "monna", learning-rate = 0.2, momentum = 0.5 }
 run        = { rounds = 20, seeds = [1, 2], evaluate-every = 5 }
-sweep      = { "attack.name" = ["none", "gaussian", "sign-flipping"], "algorithm.momentum" = [0.5, 0.9] }
+sweep."attack.name"        = ["none", "gaussian", "sign-flipping"]
+sweep."algorithm.momentum" = [0.5, 0.9]
 "#;
 
 const RUNS: usize = 12;
