@@ -170,6 +170,14 @@ fn show(printer: &mut Printer, experiment: &Experiment) {
         ]);
     }
     printer.result(columns(&rows));
+    if let Some(selection) = &experiment.selection {
+        let combinations = counted(selection.combinations.len(), "combination");
+        let seeds = counted(selection.seeds.len(), "seed");
+        printer.result(format!(
+            "\nselected before, for all arms: one of {combinations}, by `{}` with {seeds}",
+            selection.score
+        ));
+    }
     let expectations = experiment.arms.iter().map(|arm| arm.expectations.len()).sum();
     printer.result(format!(
         "\n{}: {}, {}, {}",

@@ -67,6 +67,10 @@ impl Run {
         let overrides = self.choice.overrides();
         let experiment = Experiment::load(&self.file, &overrides, &Registries::ALL)?;
         tell_skips(printer, &experiment);
+        if experiment.selection.is_some() {
+            let problem = Problem::new("this file selects hyper-parameters before it runs");
+            return Err(problem.at(self.file.display()).hint("`phalanx sweep FILE` does both"));
+        }
         let data = data::folder(self.data.clone())?;
         self.start_threads()?;
         let interrupt = Interrupt::install()?;

@@ -10,6 +10,7 @@ use crate::experiment::points::{Point, apply, checked_keys, points};
 use crate::experiment::quick::Quick;
 use crate::experiment::registries::Registries;
 use crate::experiment::resolve::{Run, TOP_KEYS, resolve};
+use crate::experiment::select::Selection;
 use crate::experiment::skip::{self, Skip};
 use crate::problem::Problem;
 
@@ -55,6 +56,8 @@ pub struct Experiment {
     pub is_partial: bool,
     /// entries of `skip`, and how many points each left out
     pub skips: Vec<Skipped>,
+    /// how hyper-parameters are selected, where they are
+    pub selection: Option<Selection>,
 }
 
 /// One entry of `skip` and what it did.
@@ -126,10 +129,16 @@ impl Experiment {
             arms: Vec::new(),
             is_partial: false,
             skips: skipped.collect(),
+            selection: None,
         };
         for source in &sources {
             let arm = experiment.resolve_arm(source, overrides, known);
             experiment.arms.push(arm.map_err(|problem| problem.at(&shown))?);
+        }
+        let select = quick.select.as_ref().or_else(|| table.get("select"));
+        if let Some(item) = select {
+            let selection = Selection::read(item, (&experiment, &sources), &quick, known);
+            experiment.selection = Some(selection.map_err(|problem| problem.at(&shown))?);
         }
         experiment.require_known_arms()?;
         experiment.keep_only(&overrides.arms)?;
@@ -146,6 +155,15 @@ impl Experiment {
         self.arms.iter().flat_map(|arm| {
             arm.seeds.iter().map(move |seed| (arm, Run { seed: *seed, ..arm.settings.clone() }))
         })
+    }
+
+    /// Takes the settings of the arms of the same name.
+    pub fn take_settings(&mut self, other: &Self) {
+        for arm in &mut self.arms {
+            if let Some(same) = other.arms.iter().find(|same| same.name == arm.name) {
+                arm.settings.clone_from(&same.settings);
+            }
+        }
     }
 
     fn resolve_arm(
@@ -205,9 +223,11 @@ impl Experiment {
 }
 
 /// An arm before its settings are checked.
-struct Source {
-    name: String,
-    table: Table,
+pub struct Source {
+    /// its name
+    pub name: String,
+    /// all its settings
+    pub table: Table,
     expect: Option<Item>,
 }
 
@@ -239,7 +259,7 @@ fn require_whole_opening(run: &Run, table: &Table) -> Result<(), Problem> {
 fn checked_setting(setting: &str) -> Result<(String, Item), Problem> {
     let (key, item) = document::parse_setting(setting)?;
     let first = key.split('.').next().unwrap_or_default();
-    let refused = ["arm", "sweep", "format", "skip", "quick"];
+    let refused = ["arm", "sweep", "format", "skip", "quick", "select"];
     let settable = || TOP_KEYS.iter().copied().filter(|known| !refused.contains(known));
     if settable().all(|known| known != first) {
         let problem = Problem::new(format!("`{first}` cannot be set")).at(&item.origin);
@@ -383,15 +403,23 @@ impl ArmTable {
 
 fn seeds(table: &Table) -> Result<Vec<u64>, Problem> {
     let Some(item) = document::get(table, "run.seeds") else { return Ok(vec![1]) };
-    let list = item.list("run.seeds")?;
+    listed_seeds(item, "run.seeds")
+}
+
+/// A list of distinct seeds.
+///
+/// # Errors
+/// When it is none.
+pub fn listed_seeds(item: &Item, key: &str) -> Result<Vec<u64>, Problem> {
+    let list = item.list(key)?;
     if list.is_empty() {
-        let problem = Problem::new("`run.seeds` is empty: nothing would run").at(&item.origin);
+        let problem = Problem::new(format!("`{key}` is empty: nothing would run")).at(&item.origin);
         return Err(problem.hint("for example `seeds = [1, 2, 3]`"));
     }
     let mut seen = BTreeSet::new();
     let mut seeds = Vec::new();
     for item in list {
-        let seed = item.integer("run.seeds", 0, i64::MAX as u64)?;
+        let seed = item.integer(key, 0, i64::MAX as u64)?;
         if !seen.insert(seed) {
             return Err(Problem::new(format!("seed `{seed}` is listed twice")).at(&item.origin));
         }

@@ -16,7 +16,7 @@ pub const POINTS: &str = "points";
 /// # Errors
 /// When a key sets nothing.
 pub fn checked_keys(table: &Table, what: &str) -> Result<BTreeMap<String, Item>, Problem> {
-    let refused = ["arm", "sweep", "format", "name", "expect", "skip", "quick"];
+    let refused = ["arm", "sweep", "format", "name", "expect", "skip", "quick", "select"];
     for (key, item) in table {
         let first = key.split('.').next().unwrap_or_default();
         let settable = || TOP_KEYS.iter().copied().filter(|known| !refused.contains(known));

@@ -7,6 +7,7 @@
 //! arms   = ["monna", "nna"]        # these arms only
 //! sweep  = { "task.alpha" = [1.0] }                # instead of the values of the same sweep
 //! expect = { "accuracy.worst" = { min = 0.5 } }    # instead of what the file and its arms expect
+//! # select = { .. }                                # instead of the file's
 //!
 //! [[arm]]
 //! name  = "nna"
@@ -31,6 +32,8 @@ pub struct Quick {
     pub expect: Option<Item>,
     /// what the arm at hand is expected to do
     pub arm_expect: Option<Item>,
+    /// how hyper-parameters are selected instead
+    pub select: Option<Item>,
     arms: Option<Item>,
 }
 
@@ -51,6 +54,7 @@ impl Quick {
         };
         let mut table = item.table("quick")?.clone();
         let (expect, arms) = (table.remove("expect"), table.remove("arms"));
+        let select = table.remove("select");
         let sweep = match table.remove("sweep") {
             Some(item) => {
                 let mut swept = item.table("quick.sweep")?.clone();
@@ -63,7 +67,7 @@ impl Quick {
         };
         let settings = checked_keys(&table, "quick")?.into_iter().collect();
         let arm_expect = None;
-        let read = Self { is_on, settings, sweep, expect, arm_expect, arms };
+        let read = Self { is_on, settings, sweep, expect, arm_expect, select, arms };
         Ok(if is_on { read } else { Self::default() })
     }
 

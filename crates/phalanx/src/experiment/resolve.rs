@@ -37,6 +37,7 @@ pub const TOP_KEYS: &[&str] = &[
     "quick",
     "rule",
     "run",
+    "select",
     "skip",
     "sweep",
     "task",

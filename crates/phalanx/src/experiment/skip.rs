@@ -172,8 +172,8 @@ fn holds(condition: &Condition, key: &str, (table, known): (&Table, &Registries)
     }
 }
 
-/// What a key says, or what holds where it is not written.
-fn in_effect(table: &Table, key: &str, known: &Registries) -> Option<Value> {
+/// What a dotted key says, or what holds where it is not written.
+pub fn in_effect(table: &Table, key: &str, known: &Registries) -> Option<Value> {
     let (section, field) = key.split_once('.').unwrap_or((key, ""));
     if let Some(item) = document::get(table, key) {
         return Some(match &item.kind {

@@ -11,6 +11,7 @@ pub mod manifest;
 pub mod plan;
 pub mod pool;
 pub mod probe;
+pub mod selection;
 pub mod shard;
 
 pub use manifest::Manifest;

@@ -59,7 +59,11 @@ pub struct Planned {
 impl Planned {
     /// Looks at a run's folder; with `is_forced` whatever it holds counts for nothing.
     pub fn new(root: &Path, run: Run, is_forced: bool) -> Self {
-        let folder = path_of(root, &run);
+        Self::within(path_of(root, &run), run, is_forced)
+    }
+
+    /// The same in a folder of its own.
+    pub fn within(folder: PathBuf, run: Run, is_forced: bool) -> Self {
         let standing = if is_forced { Standing::Missing } else { standing(&folder, &run) };
         Self { run, folder, standing }
     }

@@ -2,6 +2,7 @@
 mod cluster;
 mod collect;
 mod plan;
+mod select;
 mod work;
 
 use std::fs;
@@ -10,16 +11,16 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use crate::command::check::{Choice, tell_skips};
+use crate::command::check::{Choice, quoted, tell_skips};
 use crate::command::{Verdict, data};
 use crate::environment;
 use crate::experiment::{Experiment, Registries};
 use crate::printer::Printer;
 use crate::problem::Problem;
 use crate::run::Interrupt;
-use crate::run::folder::experiment_path;
+use crate::run::folder::{EXPERIMENT, experiment_path};
 use crate::sweep::pool::Crew;
-use crate::sweep::{Manifest, Plan, Shard};
+use crate::sweep::{Manifest, Plan, Planned, Shard};
 
 const AFTER_HELP: &str = "\
 The file and the run folders are those of `phalanx run`. Complete runs are not done again, and
@@ -34,6 +35,10 @@ Keys of an experiment file for campaigns:
           skip = [{ \"attack.count\" = { above = \"population.f\" }, \"rule.name\" = \"krum\" }]
   quick   settings for `--quick`, and `arms`, `sweep`, `expect` of its own:
           quick = { \"run.rounds\" = 20, \"run.seeds\" = [1], arms = [\"monna\"] }
+  select  hyper-parameters chosen per group of arms by the worst arm on held-out training samples,
+          before the final runs; trials and choice lie in `selection`, `selection.json`:
+          select = { over = { \"algorithm.learning-rate\" = [0.1, 0.5] }, seeds = [101],
+                     for-each = [\"rule.name\"], validation = 0.2, score = \"accuracy\", at = \"last\" }
 
 Exit codes: 0 all expectations met; 1 one was missed; 2 a run could not be done; 130 interrupted.
 
@@ -70,6 +75,9 @@ pub struct Sweep {
     /// Look for data sets in this folder [default: PHALANX_DATA, else data]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Select hyper-parameters, as the file describes under `select`, and stop there
+    #[arg(long)]
+    select_only: bool,
     /// Run again what is already complete
     #[arg(long)]
     force: bool,
@@ -102,36 +110,55 @@ impl Sweep {
     fn sweep(&self, printer: &mut Printer, file: &Path) -> Result<Verdict, Problem> {
         let whole = Experiment::load(file, &self.choice.whole(), &Registries::ALL)?;
         tell_skips(printer, &whole);
-        let manifest = Manifest::of(&whole);
-        let experiment = match self.choice.is_whole() {
-            true => whole,
+        let mut experiment = match self.choice.is_whole() {
+            true => whole.clone(),
             false => Experiment::load(file, &self.choice.overrides(), &Registries::ALL)?,
         };
         let data = data::folder(self.data.clone())?;
         let root = environment::runs(self.runs.clone());
         let folder = experiment_path(&root, &experiment.name);
-        self.prepare(&folder, &manifest)?;
         let interrupt = Interrupt::install()?;
+        let ground = Ground {
+            sweep: self,
+            root: &root,
+            folder: &folder,
+            data: &data,
+            interrupt: &interrupt,
+        };
+        let manifest = match &whole.selection {
+            None if self.select_only => {
+                let problem = Problem::new("this file selects nothing").at(file.display());
+                return Err(problem.hint("`phalanx sweep --help` shows the form of `select`"));
+            }
+            None => Manifest::of(&whole),
+            Some(selection) => match ground.settle(printer, &whole, selection)? {
+                select::Settled::Open(verdict) => return Ok(verdict),
+                select::Settled::Chosen(_) if self.select_only => return Ok(Verdict::Yes),
+                select::Settled::Chosen(chosen) => {
+                    experiment.take_settings(&chosen);
+                    Manifest::of(&chosen)
+                }
+            },
+        };
+        self.prepare(&folder, &manifest)?;
         let part = self.shard.map(|shard| shard.part(&manifest));
         let mut plan = Plan::new(&root, &experiment, part.as_ref(), self.force);
-        let crew = Crew::new(self.jobs.map(usize::from), cores(), plan.open().len());
-        let probing = plan::Probing { folder: &folder, data: &data, crew, interrupt: &interrupt };
-        let costs = probing.costs(printer, &plan)?;
+        let crew = ground.crew(&plan);
+        let costs = ground.costs(printer, &plan, crew)?;
         if interrupt.is_asked() {
             return Ok(Verdict::Interrupted);
         }
-        plan::show(printer, (&experiment, self.shard), &plan, (&costs, crew), self.plan);
+        let title = plan::title(&experiment, self.shard, &plan);
+        plan::show(printer, &title, &plan, (&costs, crew), self.plan);
         if self.plan {
             return Ok(Verdict::Yes);
         }
-        let conditions = work::Conditions {
-            file,
-            choice: &self.choice,
-            data: &data,
-            is_forced: self.force,
-            checkpoint_every: Duration::from_secs(u64::from(self.checkpoint_every)),
-            interrupt: &interrupt,
+        let replay = |planned: &Planned| match whole.selection {
+            // What was selected is not in the file.
+            Some(_) => Ground::replay_folder(planned),
+            None => self.choice.replay(file, &planned.run),
         };
+        let conditions = ground.conditions(&replay);
         let toll = work::carry_out(printer, &mut plan, (&costs, crew), &conditions)?;
         work::conclude(printer, (&experiment, self.shard), (&root, plan), toll)
     }
@@ -151,6 +178,38 @@ impl Sweep {
             problem.hint("choose a writable folder with `--runs` or `PHALANX_RUNS`")
         })?;
         manifest.write(folder)
+    }
+}
+
+/// What all phases of a sweep stand on.
+struct Ground<'a> {
+    sweep: &'a Sweep,
+    root: &'a Path,
+    /// of the experiment
+    folder: &'a Path,
+    data: &'a Path,
+    interrupt: &'a Interrupt,
+}
+
+impl<'a> Ground<'a> {
+    fn crew(&self, plan: &Plan) -> Crew {
+        Crew::new(self.sweep.jobs.map(usize::from), cores(), plan.open().len())
+    }
+
+    fn conditions(&self, replay: &'a (dyn Fn(&Planned) -> String + Sync)) -> work::Conditions<'a> {
+        work::Conditions {
+            replay,
+            data: self.data,
+            is_forced: self.sweep.force,
+            checkpoint_every: Duration::from_secs(u64::from(self.sweep.checkpoint_every)),
+            interrupt: self.interrupt,
+        }
+    }
+
+    /// From the resolved text in its folder.
+    fn replay_folder(planned: &Planned) -> String {
+        let file = planned.folder.join(EXPERIMENT);
+        format!("phalanx run {}", quoted(&file.display().to_string()))
     }
 }
 

@@ -1,39 +1,28 @@
 //! What a sweep would run, where each run stands, and what is left to pay.
-use std::path::Path;
-
 use phalanx_report::number;
 use serde_json::json;
 
 use crate::command::columns::{columns, counted};
+use crate::command::sweep::Ground;
 use crate::experiment::{Experiment, Run};
 use crate::printer::Printer;
 use crate::problem::Problem;
-use crate::run::Interrupt;
 use crate::sweep::pool::Crew;
 use crate::sweep::{Costs, Plan, Planned, Shard};
-
-/// What a probe needs to know.
-pub struct Probing<'a> {
-    /// of the experiment
-    pub folder: &'a Path,
-    pub data: &'a Path,
-    pub crew: Crew,
-    pub interrupt: &'a Interrupt,
-}
 
 /// What was measured, beside the runs, so that a sweep that goes on need not measure again.
 const PROBE: &str = "probe.json";
 
-impl Probing<'_> {
+impl Ground<'_> {
     /// The cost of every kind of run that is still open, measured where it is not known.
-    pub fn costs(&self, printer: &mut Printer, plan: &Plan) -> Result<Costs, Problem> {
-        let mut costs = Costs::remembered(&self.folder.join(PROBE), self.crew);
+    pub fn costs(&self, printer: &mut Printer, plan: &Plan, crew: Crew) -> Result<Costs, Problem> {
+        let mut costs = Costs::remembered(&self.folder.join(PROBE), crew);
         let runs = plan.runs.iter().filter(|planned| planned.is_open());
         let runs = runs.map(|planned| &planned.run);
         let hear = |done: usize, all: usize| {
             printer.progress(&format!("measuring the cost of a round: {done}/{all} kinds of run"));
         };
-        costs.probe(runs, (self.data, self.crew), hear, || !self.interrupt.is_asked())?;
+        costs.probe(runs, (self.data, crew), hear, || !self.interrupt.is_asked())?;
         printer.clear_progress();
         if costs.probed.0 > 0 && self.folder.is_dir() {
             costs.remember(&self.folder.join(PROBE));
@@ -42,21 +31,26 @@ impl Probing<'_> {
     }
 }
 
+/// The first line of a plan.
+pub fn title(experiment: &Experiment, shard: Option<Shard>, plan: &Plan) -> String {
+    let (arms, runs) =
+        (counted(experiment.arms.len(), "arm"), counted(experiment.runs().count(), "run"));
+    let title = format!("{}: {arms}, {runs}", experiment.name);
+    match shard {
+        Some(shard) => format!("{title}; shard {shard}: {}", counted(plan.runs.len(), "run")),
+        None => title,
+    }
+}
+
 /// Prints the plan: as a result where it was asked for, else as a note.
 pub fn show(
     printer: &mut Printer,
-    (experiment, shard): (&Experiment, Option<Shard>),
+    title: &str,
     plan: &Plan,
     (costs, crew): (&Costs, Crew),
     is_result: bool,
 ) {
-    let mut lines = summary(experiment, plan, costs, crew);
-    if let Some(shard) = shard {
-        let (arms, runs) =
-            (counted(experiment.arms.len(), "arm"), counted(experiment.runs().count(), "run"));
-        let mine = counted(plan.runs.len(), "run");
-        lines[0] = format!("{}: {arms}, {runs}; shard {shard}: {mine}", experiment.name);
-    }
+    let lines = summary(title, plan, costs, crew);
     if !is_result {
         lines.iter().for_each(|line| printer.note(line));
     } else if printer.is_json() {
@@ -95,11 +89,10 @@ fn seconds(planned: &Planned, costs: &Costs) -> Option<f64> {
     Some(cost.seconds(&planned.run, planned.standing.rounds_done()))
 }
 
-fn summary(experiment: &Experiment, plan: &Plan, costs: &Costs, crew: Crew) -> Vec<String> {
+fn summary(title: &str, plan: &Plan, costs: &Costs, crew: Crew) -> Vec<String> {
     let census = plan.census();
-    let (arms, runs) = (experiment.arms.len(), plan.runs.len());
     let mut lines = vec![
-        format!("{}: {}, {}", experiment.name, counted(arms, "arm"), counted(runs, "run")),
+        title.to_owned(),
         format!(
             "runs: {} complete, {} resumable, {} missing",
             census.complete, census.resumable, census.missing

@@ -7,7 +7,6 @@ use std::time::Duration;
 use phalanx_report::Summary;
 
 use crate::command::Verdict;
-use crate::command::check::Choice;
 use crate::command::columns::counted;
 use crate::command::sweep::plan::label;
 use crate::command::{report, run};
@@ -22,8 +21,8 @@ use crate::sweep::{Costs, Plan, Planned, Shard, Standing};
 
 /// What all runs of a sweep share.
 pub struct Conditions<'a> {
-    pub file: &'a Path,
-    pub choice: &'a Choice,
+    /// the command that starts a run again
+    pub replay: &'a (dyn Fn(&Planned) -> String + Sync),
     pub data: &'a Path,
     pub is_forced: bool,
     pub checkpoint_every: Duration,
@@ -46,7 +45,7 @@ const REFRESH: Duration = Duration::from_millis(100);
 
 type Outcome = Option<Result<End, Problem>>;
 
-/// Carries out every open run, the longest first, so that no long one is left over at the end.
+/// Carries out every open run, those with a checkpoint first, then the longest, so that no long one is left over at the end.
 ///
 /// # Errors
 /// When the operating system gives no threads; what goes wrong in a run is in the toll.
@@ -65,7 +64,12 @@ pub fn carry_out(
             (cost.unwrap_or_else(|| f64::from(run.plan.rounds)), index)
         })
         .collect();
-    order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    // What was begun comes first, so that few are half done at any time.
+    let is_begun = |index: usize| matches!(plan.runs[index].standing, Standing::Resumable { .. });
+    order.sort_by(|a, b| {
+        let begun = is_begun(b.1).cmp(&is_begun(a.1));
+        begun.then(b.0.total_cmp(&a.0)).then(a.1.cmp(&b.1))
+    });
     let weights: Vec<f64> = order.iter().map(|(weight, _)| *weight).collect();
     let runs: Vec<&Planned> = order.iter().map(|(_, index)| &plan.runs[*index]).collect();
     let mut floor = Floor {
@@ -110,7 +114,7 @@ fn one(planned: &Planned, conditions: &Conditions<'_>, desk: &Desk<'_, u32, Outc
         is_forced: conditions.is_forced,
         data: conditions.data,
         checkpoint_every: conditions.checkpoint_every,
-        command: conditions.choice.replay(conditions.file, &planned.run),
+        command: (conditions.replay)(planned),
         watch: &mut watch,
     };
     Some(execute(&planned.run, &mut conduct))
@@ -161,7 +165,7 @@ impl Floor<'_> {
 
     fn end(&mut self, index: usize, result: Result<Outcome, Panic>, took: Duration) {
         let Planned { run, .. } = self.runs[index];
-        let replay = self.conditions.choice.replay(self.conditions.file, run);
+        let replay = (self.conditions.replay)(self.runs[index]);
         let name = label(run);
         self.done[index] = 1.0;
         let result = match result {
@@ -230,16 +234,21 @@ impl Floor<'_> {
     }
 }
 
-/// What is left to say and to judge when the work is over.
+/// What is left of a plan when the work is over.
+pub enum Left {
+    /// every run is complete
+    Nothing,
+    /// a person stopped it
+    Interrupted,
+    /// another process is at the rest
+    Elsewhere,
+}
+
+/// Says what went wrong.
 ///
 /// # Errors
 /// When a run could not be done; a bug goes on as the panic that it was.
-pub fn conclude(
-    printer: &mut Printer,
-    (experiment, shard): (&Experiment, Option<Shard>),
-    (root, mut plan): (&Path, Plan),
-    toll: Toll,
-) -> Result<Verdict, Problem> {
+pub fn settle(printer: &mut Printer, plan: &mut Plan, toll: Toll) -> Result<Left, Problem> {
     // What others were at may be complete by now.
     plan.runs.iter_mut().filter(|planned| planned.is_open()).for_each(Planned::look_again);
     if toll.is_interrupted {
@@ -254,30 +263,51 @@ pub fn conclude(
         std::panic::resume_unwind(panic);
     }
     if toll.is_interrupted {
-        return Ok(Verdict::Interrupted);
+        return Ok(Left::Interrupted);
     }
-    let mut refused = toll.failures.into_iter().map(|(_, problem, _)| problem).collect::<Vec<_>>();
-    let mut summaries: Vec<(PathBuf, Summary)> = Vec::new();
-    let mut elsewhere = 0;
-    for planned in plan.runs {
-        match planned.standing {
-            Standing::Complete(summary) => summaries.push((planned.folder, *summary)),
-            Standing::Refused(problem) => refused.push(problem),
-            Standing::Missing | Standing::Resumable { .. } => elsewhere += 1,
-        }
-    }
-    let failed = refused.len();
-    if let Some(problem) = refused.into_iter().next() {
-        let message = format!("{} could not be done, the first: {problem}", counted(failed, "run"));
+    let refused = plan.runs.iter().filter_map(|planned| match &planned.standing {
+        Standing::Refused(problem) => Some(problem.clone()),
+        _ => None,
+    });
+    let failures = toll.failures.into_iter().map(|(_, problem, _)| problem);
+    let problems: Vec<Problem> = failures.chain(refused).collect();
+    let count = problems.len();
+    if let Some(problem) = problems.into_iter().next() {
+        let message = format!("{} could not be done, the first: {problem}", counted(count, "run"));
         let hint = problem.hint.unwrap_or_else(|| "the others are complete".into());
         return Err(Problem::new(message).hint(hint));
     }
-    if elsewhere > 0 {
-        let runs = counted(elsewhere, "run");
-        printer.note(format!("{runs} not complete yet, being done by another process"));
-        printer.hint("the same command shows table and expectations once all runs are complete");
-        return Ok(Verdict::Yes);
+    match plan.open().len() {
+        0 => Ok(Left::Nothing),
+        elsewhere => {
+            let runs = counted(elsewhere, "run");
+            printer.note(format!("{runs} not complete yet, being done by another process"));
+            printer.hint("the same command goes on once all runs are complete");
+            Ok(Left::Elsewhere)
+        }
     }
+}
+
+/// Table, page and expectations, or the table alone where the rest is done by others.
+///
+/// # Errors
+/// As [`settle`], and when the page cannot be written.
+pub fn conclude(
+    printer: &mut Printer,
+    (experiment, shard): (&Experiment, Option<Shard>),
+    (root, mut plan): (&Path, Plan),
+    toll: Toll,
+) -> Result<Verdict, Problem> {
+    match settle(printer, &mut plan, toll)? {
+        Left::Nothing => {}
+        Left::Interrupted => return Ok(Verdict::Interrupted),
+        Left::Elsewhere => return Ok(Verdict::Yes),
+    }
+    let complete = plan.runs.into_iter().filter_map(|planned| match planned.standing {
+        Standing::Complete(summary) => Some((planned.folder, *summary)),
+        _ => None,
+    });
+    let summaries: Vec<(PathBuf, Summary)> = complete.collect();
     if let Some(shard) = shard {
         let folders: Vec<PathBuf> = summaries.into_iter().map(|(folder, _)| folder).collect();
         if !folders.is_empty() {

@@ -4,6 +4,7 @@ mod collect;
 mod grid;
 mod kill;
 mod plan;
+mod select;
 
 use std::collections::BTreeMap;
 use std::path::Path;
