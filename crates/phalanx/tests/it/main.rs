@@ -14,3 +14,4 @@ mod overrides;
 mod poisoning;
 mod program;
 mod soak;
+mod sweep;
