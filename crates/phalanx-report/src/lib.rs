@@ -15,10 +15,12 @@ mod page;
 pub mod read;
 mod real;
 pub mod record;
+mod settings;
 pub mod spread;
 mod svg;
 pub mod table;
 mod text;
+pub mod tidy;
 
 pub use compare::{Comparison, compare};
 pub use contact_sheet::contact_sheet;
@@ -28,5 +30,5 @@ pub use folder::{
     Environment, FORMAT, FolderError, Line, NodeSummary, Score, Status, Summary, Traffic,
 };
 pub use page::{write_figures, write_report};
-pub use read::{Arm, LoadedRun, arms, load};
+pub use read::{Arm, Found, LoadedRun, arms, load, load_found};
 pub use table::{TableStyle, summary_table};

@@ -31,7 +31,7 @@ pub fn write_report(folder: &Path) -> Result<PathBuf, FolderError> {
     }
     let source = Source { arms: &arms, runs: &runs, left_out: unfinished(folder)? };
     let path = folder.join(REPORT);
-    write(&path, &page(&source, &all).into_string())?;
+    write(&path, page(&source, &all).into_string())?;
     Ok(path)
 }
 
@@ -71,11 +71,11 @@ fn write_files(folder: &Path, figures: &Figures) -> Result<Vec<PathBuf>, FolderE
 }
 
 /// Writes a file beside its place and then moves it there: a full disk leaves the old one.
-pub(crate) fn write(path: &Path, text: &str) -> Result<(), FolderError> {
+pub(crate) fn write(path: &Path, contents: impl AsRef<[u8]>) -> Result<(), FolderError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let beside = path.with_file_name(name);
-    std::fs::write(&beside, text).map_err(|source| io(&beside, source))?;
+    std::fs::write(&beside, contents).map_err(|source| io(&beside, source))?;
     std::fs::rename(&beside, path).map_err(|source| io(path, source))
 }
 
