@@ -163,6 +163,7 @@ pub(crate) fn style() -> String {
     css.push_str("@media (prefers-color-scheme: dark) {\n");
     css.push_str(".figure { color: #e4e7eb; }\n.figure .paper { fill: #14171b; }\n");
     css.push_str(".figure .hollow { fill: #14171b; }\n.figure .heat { fill: #62b0ee; }\n");
+    css.push_str(".figure .on-high { fill: #14171b; }\n");
     css.push_str(&colours("", &DARK));
     css.push_str("}\n");
     css

@@ -118,7 +118,7 @@ fn memory(arms: &[Arm<'_>]) -> Markup {
     }
 }
 
-fn environment(arms: &[Arm<'_>]) -> Markup {
+pub(super) fn environment(arms: &[Arm<'_>]) -> Markup {
     let runs = || arms.iter().flat_map(|arm| &arm.runs);
     let of = |value: fn(&LoadedRun) -> Option<String>| {
         let values: BTreeSet<String> = runs().filter_map(|run| value(run)).collect();
