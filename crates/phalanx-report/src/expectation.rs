@@ -10,7 +10,7 @@ pub const EXPECTATIONS: &str = "expectations.json";
 
 /// One expectation and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Judged {
+pub struct Judgement {
     /// of which arm
     pub arm: String,
     /// what was expected
@@ -25,7 +25,7 @@ pub struct Judged {
 ///
 /// # Errors
 /// The file cannot be written.
-pub fn write_expectations(folder: &Path, judged: &[Judged]) -> Result<PathBuf, FolderError> {
+pub fn write_expectations(folder: &Path, judged: &[Judgement]) -> Result<PathBuf, FolderError> {
     let path = folder.join(EXPECTATIONS);
     let text = serde_json::to_string_pretty(judged).expect("strings and flags are JSON");
     crate::page::write(&path, text + "\n")?;

@@ -22,13 +22,14 @@ mod settings;
 pub mod spread;
 mod svg;
 pub mod table;
+pub mod tensorboard;
 mod text;
 pub mod tidy;
 
 pub use compare::{Comparison, compare};
 pub use contact_sheet::contact_sheet;
 pub use contraction::{Contraction, Drawn};
-pub use expectation::{EXPECTATIONS, Judged, write_expectations};
+pub use expectation::{EXPECTATIONS, Judgement, write_expectations};
 pub use figure::Lines;
 pub use folder::{
     Environment, FORMAT, FolderError, Line, NodeSummary, Score, Status, Summary, Traffic,

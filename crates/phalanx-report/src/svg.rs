@@ -85,6 +85,7 @@ impl Svg {
         // Bold letters are wider, small ones narrower.
         let factor = match class {
             class if class.contains("title") => 1.3,
+            class if class.contains("small strong") => 1.06,
             class if class.contains("small") => 0.93,
             class if class.contains("strong") => 1.12,
             _ => 1.0,

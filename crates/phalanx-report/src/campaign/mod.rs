@@ -127,9 +127,14 @@ impl<'a> Campaign<'a> {
         self.cells.iter().filter(|((_, r, _), _)| *r == row).map(|(_, arm)| *arm).collect()
     }
 
-    /// Where each arm stands, in order of panels, rows and columns.
-    pub(crate) fn placed(&self) -> impl Iterator<Item = ((usize, usize, usize), &'a Arm<'a>)> {
-        self.cells.iter().map(|(place, arm)| (*place, *arm))
+    /// Whether in some arm the worst honest node is not the mean of them: with a server there is
+    /// one model alone.
+    pub(crate) fn has_nodes(&self) -> bool {
+        let differs = |arm: &&Arm<'_>| {
+            let [mean, worst] = [Pick::Mean, Pick::Worst].map(|pick| arm.score(&self.score, pick));
+            mean.map(|spread| spread.mean) != worst.map(|spread| spread.mean)
+        };
+        self.cells.values().any(differs)
     }
 
     /// Whether a column is of arms that nobody attacks.
@@ -162,9 +167,12 @@ impl<'a> Campaign<'a> {
     }
 }
 
-/// Those of the best value; more than one where they are equal.
+/// Those of the best value; more than one where they are equal, none where nothing competes.
 pub(crate) fn best(values: impl Iterator<Item = (usize, f64)>, sign: f64) -> Vec<usize> {
     let values: Vec<(usize, f64)> = values.collect();
+    if values.len() < 2 {
+        return Vec::new();
+    }
     let least = values.iter().map(|(_, value)| value * sign).fold(f64::INFINITY, f64::min);
     values.into_iter().filter(|(_, value)| value * sign == least).map(|(row, _)| row).collect()
 }

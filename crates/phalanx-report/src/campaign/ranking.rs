@@ -32,6 +32,8 @@ pub(crate) struct Rank {
     pub(crate) wins: usize,
     /// panels in which it was attacked
     pub(crate) panels: usize,
+    /// whether that is every panel and every attack that others met
+    pub(crate) is_whole: bool,
 }
 
 impl Campaign<'_> {
@@ -80,23 +82,23 @@ impl Campaign<'_> {
         let attacked =
             |panel: &usize| (0..self.rows.len()).any(|row| self.worst_case(*panel, row).is_some());
         let panels = (0..self.panels.len()).filter(attacked).count();
-        let mut ranks: Vec<(bool, Rank)> =
+        let mut ranks: Vec<Rank> =
             (0..self.rows.len()).map(|row| self.rank(row, &wins, panels)).collect();
-        ranks.sort_by(|(a_whole, a), (b_whole, b)| {
+        ranks.sort_by(|a, b| {
             let key = |rank: &Rank| {
                 let value = rank.worst.map_or(f64::NAN, |case| case.mean.mean * self.sign());
                 (rank.worst.is_none(), !rank.worst.is_some_and(|case| case.is_sound), value)
             };
             let (one, other) = (key(a), key(b));
-            (one.0, one.1, !a_whole)
-                .cmp(&(other.0, other.1, !b_whole))
+            (one.0, one.1, !a.is_whole)
+                .cmp(&(other.0, other.1, !b.is_whole))
                 .then(one.2.total_cmp(&other.2))
                 .then(a.name.cmp(&b.name))
         });
-        ranks.into_iter().map(|(_, rank)| rank).collect()
+        ranks
     }
 
-    fn rank(&self, row: usize, wins: &[Vec<usize>], panels: usize) -> (bool, Rank) {
+    fn rank(&self, row: usize, wins: &[Vec<usize>], panels: usize) -> Rank {
         let cases = (0..self.panels.len()).filter_map(|panel| self.worst_case(panel, row));
         let cases: Vec<WorstCase> = cases.collect();
         let of = |value: fn(&WorstCase) -> Spread| {
@@ -113,13 +115,13 @@ impl Campaign<'_> {
         let sum: f64 = cases.iter().map(|case| case.mean.mean).sum();
         let typical = (!cases.is_empty()).then(|| sum / cases.len() as f64);
         let is_whole = cases.len() == panels && cases.iter().all(|case| case.attacks == case.of);
-        let rank = Rank {
+        Rank {
             name: self.rows[row].clone(),
             worst,
             typical,
             wins: wins.iter().filter(|rows| rows.contains(&row)).count(),
             panels: cases.len(),
-        };
-        (is_whole, rank)
+            is_whole,
+        }
     }
 }

@@ -6,7 +6,7 @@ use super::{Figure, LINES_MAX, add_rows, curve_csv, file_stem, marks, seeds_word
 use crate::campaign::{Axis, Campaign, Rank, Role};
 use crate::csv::Csv;
 use crate::settings::Setting;
-use crate::spread::{Pick, Spread};
+use crate::spread::Pick;
 use crate::text::capitalised;
 
 /// Panels up to which the ranking is drawn for each.
@@ -201,8 +201,9 @@ fn heat_map(campaign: &Campaign<'_>, ([down, across], rest, panels): Plane<'_>) 
         stem.push_str(&format!("-{}", rest.join("-")));
     }
     let mut caption = format!(
-        "Mean of honest nodes over seeds, under the attack that leaves least ({}).",
-        if campaign.sign() < 0.0 { "darker is more on white" } else { "less is better" }
+        "Mean of honest nodes over seeds, under the attack that hurts most; the \
+         stronger the colour, the greater the value ({}).",
+        if campaign.sign() < 0.0 { "more is better" } else { "less is better" }
     );
     let is_marked = |cell: &Heat| matches!(cell, Heat::Value { is_marked: true, .. });
     if maps.iter().flat_map(|map| map.cells.iter().flatten()).any(is_marked) {
@@ -224,7 +225,7 @@ pub(crate) fn curves(campaign: &Campaign<'_>) -> Vec<Figure> {
 }
 
 fn panel_curves(campaign: &Campaign<'_>, panel: usize) -> Option<Figure> {
-    let styles = styles(campaign.rows.len());
+    let styles = styles(campaign);
     let mut csv = curve_csv();
     let mut charts = Vec::new();
     let mut rounds = 0;
@@ -269,29 +270,31 @@ fn panel_curves(campaign: &Campaign<'_>, panel: usize) -> Option<Figure> {
     if all.iter().any(|line| line.note.is_some()) {
         caption.push_str(" † not every seed finished.");
     }
-    let stem = format!("{}-curves-{}", file_stem(&campaign.score), file_stem(name));
+    let at = name.replace(" = ", "").replace(", ", "-");
+    let stem = format!("{}-curves-{}", file_stem(&campaign.score), file_stem(&at));
     let svg = Panels { title: title.clone(), unit: campaign.unit, rounds, charts }.draw();
     let stem = stem.trim_end_matches('-').to_owned();
     Some(Figure { stem, label: title, caption, csv: csv.finish(), svg })
 }
 
-/// A style for each of the best rows and of the worst; rows come in order of rank.
-fn styles(rows: usize) -> Vec<Option<usize>> {
+/// A style for each of the best rows and of the worst that are attacked; rows come in order of
+/// rank. References come after them, and stand in a chart of their own.
+fn styles(campaign: &Campaign<'_>) -> Vec<Option<usize>> {
     let half = LINES_MAX / 2;
+    let is_attacked = |row: &usize| {
+        (0..campaign.panels.len()).any(|panel| campaign.worst_case(panel, *row).is_some())
+    };
+    let rows = (0..campaign.rows.len()).filter(is_attacked).count();
     let style = |row: usize| match row {
+        row if row >= rows => Some(row.min(LINES_MAX - 1)),
         row if rows <= LINES_MAX || row < half => Some(row),
         row if row + half >= rows => Some(LINES_MAX + row - rows),
         _ => None,
     };
-    (0..rows).map(style).collect()
+    (0..campaign.rows.len()).map(style).collect()
 }
 
 /// Panels whose curves are not drawn.
 pub(crate) fn curves_left_out(campaign: &Campaign<'_>) -> usize {
     campaign.panels.len().saturating_sub(CURVES_MAX)
-}
-
-/// A value over seeds for a table: `91.3 ± 0.4`.
-pub(crate) fn digits(campaign: &Campaign<'_>, spread: &Spread) -> String {
-    campaign.unit.spread(spread)
 }

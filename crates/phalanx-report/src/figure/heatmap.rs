@@ -2,7 +2,7 @@
 use crate::number::Unit;
 use crate::svg::{Svg, text_width};
 
-const WIDTH: f64 = 940.0;
+const WIDTH: f64 = 1120.0;
 const TOP: f64 = 44.0;
 const CELL: (f64, f64) = (58.0, 34.0);
 /// Air below a map, for its axis and the title of the next.

@@ -337,7 +337,11 @@ fn add_rows(csv: &mut Csv, (arm, nodes): (&str, &str), points: &[CurvePoint]) {
 
 /// A name as part of a file name, whatever it holds.
 pub(crate) fn file_stem(name: &str) -> String {
+    safe(name).chars().take(80).collect()
+}
+
+/// A name as a part of a path or an address, at its full length.
+pub(crate) fn safe(name: &str) -> String {
     let safe = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
-    let stem: String = name.chars().take(80).map(safe).collect();
-    stem.trim_start_matches('.').to_owned()
+    name.chars().map(safe).collect::<String>().trim_start_matches('.').to_owned()
 }

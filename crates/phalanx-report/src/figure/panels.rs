@@ -4,11 +4,11 @@ use super::curves::{Series, draw_curve, draw_end};
 use crate::number::Unit;
 use crate::svg::{STYLES, Spot, Svg};
 
-const WIDTH: f64 = 940.0;
-const STEP: (f64, f64) = (480.0, 268.0);
+const WIDTH: f64 = 1160.0;
+const STEP: (f64, f64) = (580.0, 266.0);
 const LEFT: f64 = 50.0;
-const PLOT: (f64, f64) = (250.0, 176.0);
-const LABEL: f64 = 318.0;
+const PLOT: (f64, f64) = (286.0, 176.0);
+const LABEL: f64 = 356.0;
 const TOP: f64 = 36.0;
 /// Height of a label; more than fit are cut, and said.
 const LABEL_HEIGHT: f64 = 15.0;
@@ -69,7 +69,7 @@ impl Panels {
                 svg.text((at, bottom + 17.0), "mid small soft", &text);
             }
         }
-        svg.text((right + 8.0, bottom + 17.0), "small soft", "round");
+        svg.text((right, bottom + 33.0), "end small soft", "round");
         for series in chart.series.iter().filter(|series| series.style.is_none()) {
             draw_curve(svg, series, (&x, &y));
         }

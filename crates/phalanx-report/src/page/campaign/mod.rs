@@ -119,48 +119,46 @@ fn verdict(campaign: &Campaign<'_>, ranks: &[Rank]) -> String {
     let attacks = (0..campaign.columns.len()).filter(|c| campaign.is_attack(*c)).count();
     let settings = campaign.panels.len();
     let unit = campaign.unit;
-    let place = |rank: &Rank| {
-        let case = rank.worst.as_ref()?;
+    let score = &campaign.score;
+    let case = |rank: &Rank, name: &str| {
+        let case = rank.worst?;
         let (column, panel) = (&campaign.columns[case.column], &campaign.panels[case.panel].name);
         let at = if panel.is_empty() { String::new() } else { format!(" at {panel}") };
         let seeds = match case.mean.count {
             1 => String::new(),
             count => format!(" (± {} over {count} seeds)", unit.digits(case.mean.deviation)),
         };
-        let value = unit.write(case.mean.mean);
-        Some(format!("{value}{seeds} for {}, under {column}{at}", rank.name))
+        Some(format!("{}{name}{seeds} under {column}{at}", unit.write(case.mean.mean)))
     };
-    let sound: Vec<&Rank> =
-        ranks.iter().filter(|rank| rank.worst.is_some_and(|case| case.is_sound)).collect();
+    let is_sound = |rank: &&Rank| rank.is_whole && rank.worst.is_some_and(|case| case.is_sound);
+    let sound: Vec<&Rank> = ranks.iter().filter(is_sound).collect();
     let over = match (attacks, settings) {
         (1, 1) => "Under one attack".into(),
         (attacks, 1) => format!("Over {attacks} attacks"),
         (1, settings) => format!("Under one attack in {settings} settings"),
         (attacks, settings) => format!("Over {attacks} attacks in {settings} settings"),
     };
-    let score = &campaign.score;
-    let text = match sound.as_slice() {
-        [] => format!("{over}, no defence finished every run with a number for its {score}."),
-        [only] => format!("{over}, the worst case leaves {}.", place(only).unwrap_or_default()),
-        [best, .., last] => format!(
-            "{over}, the {score} of honest nodes that the worst case leaves is best with {}; and \
-             least with {}.",
-            place(best).map_or(String::new(), |text| swapped(&text)),
-            place(last).map_or(String::new(), |text| swapped(&text)),
-        ),
+    let attacked = ranks.iter().filter(|rank| rank.worst.is_some()).count();
+    let words = |sound: usize| match sound == attacked {
+        true => sound.to_string(),
+        false => format!("the {sound} of {attacked} whose runs are complete"),
     };
-    text.replace(" %", "\u{a0}%").replace("± ", "±\u{a0}")
-}
-
-/// `83.1 % for x, under y` as `x: 83.1 %, under y`.
-fn swapped(text: &str) -> String {
-    match text
-        .split_once(" for ")
-        .and_then(|(value, rest)| Some((value, rest.split_once(", under ")?)))
-    {
-        Some((value, (name, place))) => format!("{name}: {value} under {place}"),
-        None => text.into(),
-    }
+    let text = match sound.as_slice() {
+        [] => format!("{over}, no defence has finished every run with a number for its {score}."),
+        [best, others @ ..] => {
+            let value = case(best, &format!(" {score}")).unwrap_or_default();
+            let last = others.last().map(|last| {
+                let value = case(last, "").unwrap_or_default();
+                format!(" The last of {} is {}: {value}.", words(sound.len()), last.name)
+            });
+            let name = &best.name;
+            format!(
+                "{over}, the worst case is best with {name}: {value}.{}",
+                last.unwrap_or_default()
+            )
+        }
+    };
+    text.replace(" %", "\u{a0}%").replace("± ", "±\u{a0}").replace(" = ", "\u{a0}=\u{a0}")
 }
 
 /// What a reader must know before believing the page, most serious first.
@@ -200,7 +198,7 @@ fn cards(source: &Source<'_>, campaign: &Campaign<'_>) -> Markup {
         .axes
         .iter()
         .filter(|axis| axis.role == Role::Other)
-        .map(|axis| format!("{} {}", axis.values.len(), axis.key))
+        .map(|axis| format!("{} ({})", axis.key, axis.values.len()))
         .collect();
     let note = if others.is_empty() { "nothing else varies".into() } else { others.join(" × ") };
     let seconds = |run: &crate::LoadedRun| run.environment.as_ref().map(|e| e.cpu_seconds);

@@ -9,7 +9,7 @@ use crate::spread::score_names;
 
 /// The place of a run on the page.
 pub(super) fn anchor(run: &LoadedRun) -> String {
-    format!("run-{}", crate::figure::file_stem(&run.name()))
+    format!("run-{}", crate::figure::safe(&run.name()))
 }
 
 pub(super) fn section(source: &Source<'_>) -> Markup {

@@ -4,7 +4,7 @@ use std::path::Path;
 use maud::{Markup, html};
 use serde_json::Value;
 
-use crate::expectation::{EXPECTATIONS, Judged};
+use crate::expectation::{EXPECTATIONS, Judgement};
 use crate::folder::{FolderError, read_text, syntax};
 use crate::page::table;
 use crate::table::Grid;
@@ -15,7 +15,7 @@ const SELECTION: &str = "selection.json";
 /// Files that may be absent, but not broken.
 #[derive(Debug, Default)]
 pub(crate) struct Stored {
-    expectations: Option<Vec<Judged>>,
+    expectations: Option<Vec<Judgement>>,
     selection: Option<Value>,
 }
 
@@ -47,11 +47,11 @@ pub(super) fn sections(stored: &Stored) -> Markup {
     }
 }
 
-fn expectations(judged: &[Judged]) -> Markup {
+fn expectations(judged: &[Judgement]) -> Markup {
     let missed = judged.iter().filter(|one| !one.is_met).count();
-    let mut sorted: Vec<&Judged> = judged.iter().collect();
+    let mut sorted: Vec<&Judgement> = judged.iter().collect();
     sorted.sort_by_key(|one| one.is_met);
-    let row = |one: &&Judged| {
+    let row = |one: &&Judgement| {
         let word = if one.is_met { "met" } else { "missed" };
         [word, &one.arm, &one.expected, &one.found].map(String::from).into()
     };

@@ -110,11 +110,14 @@ pub(super) fn section(campaign: &Campaign<'_>) -> Markup {
         section id="tables" {
             h2 { "Defence by attack" }
             p.lead { "Final " (campaign.score) (unit_words(campaign.unit)) ": mean of honest nodes \
-                ± standard deviation over seeds (divisor: seeds − 1); below it the worst honest \
-                node. The best mean of a column is underlined. Worst case: over attacks, of means and of \
-                worst nodes each." }
-            @for grid in open { (heading(&grid.name)) (table(grid)) }
-            @for grid in closed { details { summary { (grid.name) } (table(grid)) } }
+                ± standard deviation over seeds (divisor: seeds − 1)"
+                @if campaign.has_nodes() { "; below it the worst honest node" }
+                ". The best mean of a column is underlined. Worst case: over attacks"
+                @if campaign.has_nodes() { ", of means and of worst nodes each" } "." }
+            @for grid in open { (heading(&grid.name)) (table(grid, campaign.has_nodes())) }
+            @for grid in closed {
+                details { summary { (grid.name) } (table(grid, campaign.has_nodes())) }
+            }
         }
     }
 }
@@ -123,7 +126,7 @@ fn heading(name: &str) -> Markup {
     html! { @if !name.is_empty() { h3 { (name) } } }
 }
 
-fn table(grid: &Cells) -> Markup {
+fn table(grid: &Cells, has_nodes: bool) -> Markup {
     html! {
         div.scroll { table.cells {
             thead { tr { @for (place, name) in grid.head.iter().enumerate() {
@@ -132,7 +135,7 @@ fn table(grid: &Cells) -> Markup {
             tbody { @for (name, entries) in &grid.rows {
                 tr {
                     th scope="row" { (name) }
-                    @for entry in entries { td.number { (shown(entry)) } }
+                    @for entry in entries { td.number { (shown(entry, has_nodes)) } }
                 }
             } }
         } }
@@ -140,7 +143,7 @@ fn table(grid: &Cells) -> Markup {
     }
 }
 
-fn shown(entry: &Entry) -> Markup {
+fn shown(entry: &Entry, has_nodes: bool) -> Markup {
     let class = if entry.is_best { "best" } else { "" };
     html! {
         @if entry.mean.is_empty() { "–" }
@@ -148,7 +151,7 @@ fn shown(entry: &Entry) -> Markup {
             @if let Some(link) = &entry.link {
                 a class=(class) href=(format!("#{link}")) { (entry.mean) (entry.mark) }
             } @else { span class=(class) { (entry.mean) (entry.mark) } }
-            span.worst { (entry.worst) }
+            @if has_nodes { span.worst { (entry.worst) } }
         }
     }
 }
@@ -157,6 +160,7 @@ fn shown(entry: &Entry) -> Markup {
 pub(super) fn ranking(campaign: &Campaign<'_>, ranks: &[Rank]) -> Markup {
     let unit = campaign.unit;
     let many = campaign.panels.len() > 1;
+    let nodes = campaign.has_nodes();
     let panels = ranks.iter().map(|rank| rank.panels).max().unwrap_or(0);
     let digits = |spread: &Spread| unit.spread(spread);
     html! {
@@ -168,7 +172,8 @@ pub(super) fn ranking(campaign: &Campaign<'_>, ranks: &[Rank]) -> Markup {
             thead { tr {
                 th.number scope="col" { "#" } th scope="col" { "defence" }
                 th.number scope="col" { "worst case" (unit_words(unit)) }
-                th.number scope="col" { "worst node" } th scope="col" { "under" }
+                @if nodes { th.number scope="col" { "worst node" } }
+                th scope="col" { "under" }
                 @if many {
                     th.number scope="col" { "mean of worst cases" }
                     th.number scope="col" { "best in" }
@@ -179,8 +184,9 @@ pub(super) fn ranking(campaign: &Campaign<'_>, ranks: &[Rank]) -> Markup {
                     @if let Some(case) = &rank.worst {
                         td.number { (place + 1) }
                         th scope="row" { (rank.name) }
-                        td.number { (digits(&case.mean)) @if !case.is_sound { "†" } }
-                        td.number { (digits(&case.worst)) }
+                        td.number { (digits(&case.mean)) @if !case.is_sound { "†" }
+                            @if !rank.is_whole { "*" } }
+                        @if nodes { td.number { (digits(&case.worst)) } }
                         td { (campaign.columns[case.column])
                             @if many { ", " (campaign.panels[case.panel].name) } }
                         @if many {
@@ -191,7 +197,7 @@ pub(super) fn ranking(campaign: &Campaign<'_>, ranks: &[Rank]) -> Markup {
                     } @else {
                         td.number { "–" }
                         th scope="row" { (rank.name) }
-                        td colspan=(if many { "5" } else { "3" }) { "reference, not attacked" }
+                        td colspan=(2 + usize::from(nodes) + 2 * usize::from(many)) { "reference, not attacked" }
                     }
                 }
             } }
@@ -199,6 +205,10 @@ pub(super) fn ranking(campaign: &Campaign<'_>, ranks: &[Rank]) -> Markup {
         @if ranks.iter().any(|rank| rank.worst.is_some_and(|case| !case.is_sound)) {
             p.note { "† a run did not finish, or ended without a number: ranked after those whose \
                 runs all did." }
+        }
+        @if ranks.iter().any(|rank| rank.worst.is_some() && !rank.is_whole) {
+            p.note { "* not every attack in every setting was run: ranked after those that met \
+                all." }
         }
     }
 }
