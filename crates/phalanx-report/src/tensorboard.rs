@@ -30,8 +30,14 @@ const MASK: u32 = 0xa282_ead8;
 pub fn write_events(into: &Path, runs: &[LoadedRun]) -> Result<Vec<PathBuf>, FolderError> {
     let mut paths = Vec::new();
     for run in runs {
-        let stem = crate::figure::safe;
-        let folder = into.join(stem(&run.summary.experiment)).join(stem(&run.name()));
+        let experiment = into.join(crate::figure::safe(&run.summary.experiment));
+        // Copies of a run from two places have the same name.
+        let names = (1..).map(|place| match place {
+            1 => run.name(),
+            _ => format!("{}-{place}", run.name()),
+        });
+        let is_free = |folder: &PathBuf| !paths.contains(&folder.join(FILE));
+        let folder = names.map(|name| experiment.join(name)).find(is_free).unwrap_or(experiment);
         std::fs::create_dir_all(&folder).map_err(|source| io(&folder, source))?;
         let path = folder.join(FILE);
         crate::page::write(&path, events(run)?)?;

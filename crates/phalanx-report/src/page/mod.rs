@@ -51,9 +51,10 @@ pub fn write_report(folder: &Path) -> Result<Report, FolderError> {
         broken: &found.broken,
         unfinished: &found.unfinished,
     };
+    let stored = campaign::Stored::read(folder)?;
     let markup = match &campaign {
-        Some(one) => campaign::page(&source, one, (&all, &campaign::Stored::read(folder)?)),
-        None => page(&source, &all),
+        Some(one) => campaign::page(&source, one, (&all, &stored)),
+        None => page(&source, &all, &stored),
     };
     let path = folder.join(REPORT);
     write(&path, markup.into_string())?;
@@ -147,7 +148,7 @@ fn frame(title: &str, (header, main, about): (Markup, Markup, Markup)) -> Markup
     }
 }
 
-fn page(source: &Source<'_>, figures: &Figures) -> Markup {
+fn page(source: &Source<'_>, figures: &Figures, stored: &campaign::Stored) -> Markup {
     let (kind, title) = title(source);
     let header = html! {
         p.kicker { "Phalanx " (kind) }
@@ -168,6 +169,7 @@ fn page(source: &Source<'_>, figures: &Figures) -> Markup {
                 }
             }
         }
+        (campaign::stored_sections(stored))
         (traffic::sections(source.arms))
         (who_heard_whom(source, &figures.heard))
         (settings::sections(source.arms))

@@ -7,7 +7,7 @@ mod varies;
 
 use maud::{Markup, html};
 
-pub(super) use stored::Stored;
+pub(super) use stored::{Stored, sections as stored_sections};
 pub(crate) use tables::{Cells, Entry, grids};
 
 use super::{Figures, Source, frame, settings, shown};

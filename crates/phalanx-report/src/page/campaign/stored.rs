@@ -40,9 +40,11 @@ fn json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, Folder
     serde_json::from_str(&text).map(Some).map_err(|error| syntax(path, 0, &error))
 }
 
-pub(super) fn sections(stored: &Stored) -> Markup {
+pub(crate) fn sections(stored: &Stored) -> Markup {
     html! {
-        @if let Some(judged) = &stored.expectations { (expectations(judged)) }
+        @if let Some(judged) = stored.expectations.as_ref().filter(|all| !all.is_empty()) {
+            (expectations(judged))
+        }
         @if let Some(selection) = &stored.selection { (selected(selection)) }
     }
 }

@@ -16,8 +16,9 @@ Tables, joined by the column `run`:
   results  one row per run: settings that differ, final scores, traffic
   curves   one row per run, score and evaluation
   costs    one row per run: wall-clock and processor seconds, machine
-Equal runs give equal files, `costs` apart. Latex and markdown are printed: defences by attacks,
-one table per setting, mean ± deviation over seeds, the best of a column in bold.
+Equal runs give equal files, `costs` apart. Latex and markdown are defences by attacks, one table
+per setting, mean ± deviation over seeds, the best of a column in bold; without `-o` they are
+printed.
 
 Examples:
   phalanx export table runs/monna-mnist
