@@ -349,11 +349,26 @@ fn what_other_commands_stored_is_shown_and_must_be_whole() {
         is_met,
     };
     write_expectations(&folder, &[judgement("held", true), judgement("broke", false)]).unwrap();
-    let selection = "{\"chosen\": [{\"group\": \"NNM\", \"learning-rate\": 0.1}], \"seeds\": [9]}";
+    let selection = r#"{ "format": 1, "experiment": "grid", "digest": "0", "score": "accuracy",
+        "at": "best", "validation": 0.2, "seeds": [91, 92], "groups": [{ "group": "NNM",
+        "chosen": "learning-rate=0.1", "combinations": [
+        { "combination": "learning-rate=0.1", "arms": { "a": 0.75, "b": 0.5 }, "worst": 0.5 },
+        { "combination": "learning-rate=1", "arms": { "a": 0.9, "b": null }, "worst": null }]}]}"#;
     std::fs::write(folder.join("selection.json"), selection).unwrap();
     let text = words(&page(&folder));
     assert!(text.contains("1 of 2 met") && text.contains("missed broke accuracy.worst"), "{text}");
-    assert!(text.contains("chosen group learning-rate NNM 0.1"), "{text}");
+    for part in [
+        "a share of 20.0 % of the training samples that was held out: the best evaluation",
+        "seeds 91, 92",
+        "NNM learning-rate=0.1 50.0 2",
+        "learning-rate=0.1 chosen 50.0 75.0 50.0 learning-rate=1 – 90.0 –",
+    ] {
+        assert!(text.contains(part), "`{part}` in {text}");
+    }
+    std::fs::write(folder.join("selection.json"), "{\"format\": 2}").unwrap();
+    let error = write_report(&folder).unwrap_err().to_string();
+    assert!(error.contains("format `2`") && error.contains("selection.json"), "{error}");
+    std::fs::remove_file(folder.join("selection.json")).unwrap();
     std::fs::write(folder.join(EXPECTATIONS), "[{}]").unwrap();
     let error = write_report(&folder).unwrap_err().to_string();
     assert!(error.contains(EXPECTATIONS), "{error}");

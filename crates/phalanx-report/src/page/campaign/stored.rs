@@ -1,22 +1,52 @@
 //! What other commands left beside the runs: expectations as judged, settings as selected.
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use maud::{Markup, html};
-use serde_json::Value;
+use serde::Deserialize;
 
 use crate::expectation::{EXPECTATIONS, Judgement};
-use crate::folder::{FolderError, read_text, syntax};
+use crate::folder::{FolderError, read_json, read_text, syntax};
+use crate::number::Unit;
 use crate::page::table;
 use crate::table::Grid;
 
 /// File of the selection of hyper-parameters, inside an experiment folder.
 const SELECTION: &str = "selection.json";
 
+/// Which settings trials on held-out samples chose.
+#[derive(Debug, Deserialize)]
+struct Selection {
+    score: String,
+    /// the evaluation that counted: `last` or `best`
+    at: String,
+    /// share of the training samples that was held out
+    validation: f64,
+    seeds: Vec<u64>,
+    groups: Vec<Group>,
+}
+
+/// Arms that chose together.
+#[derive(Debug, Deserialize)]
+struct Group {
+    group: String,
+    chosen: String,
+    combinations: Vec<Scored>,
+}
+
+/// One combination; a score is absent where a trial did not finish.
+#[derive(Debug, Deserialize)]
+struct Scored {
+    combination: String,
+    arms: BTreeMap<String, Option<f64>>,
+    worst: Option<f64>,
+}
+
 /// Files that may be absent, but not broken.
 #[derive(Debug, Default)]
 pub(crate) struct Stored {
     expectations: Option<Vec<Judgement>>,
-    selection: Option<Value>,
+    selection: Option<Selection>,
 }
 
 impl Stored {
@@ -25,19 +55,18 @@ impl Stored {
     /// # Errors
     /// A file is there but cannot be read.
     pub(crate) fn read(folder: &Path) -> Result<Self, FolderError> {
+        let expectations = folder.join(EXPECTATIONS);
+        let selection = folder.join(SELECTION);
         Ok(Self {
-            expectations: json(&folder.join(EXPECTATIONS))?,
-            selection: json(&folder.join(SELECTION))?,
+            expectations: expectations.is_file().then(|| judged(&expectations)).transpose()?,
+            selection: selection.is_file().then(|| read_json(&selection)).transpose()?,
         })
     }
 }
 
-fn json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, FolderError> {
-    if !path.is_file() {
-        return Ok(None);
-    }
+fn judged(path: &Path) -> Result<Vec<Judgement>, FolderError> {
     let text = read_text(path)?;
-    serde_json::from_str(&text).map(Some).map_err(|error| syntax(path, 0, &error))
+    serde_json::from_str(&text).map_err(|error| syntax(path, 0, &error))
 }
 
 pub(crate) fn sections(stored: &Stored) -> Markup {
@@ -68,37 +97,46 @@ fn expectations(judged: &[Judgement]) -> Markup {
     }
 }
 
-/// The file as a table where it is a list of objects, else as it is.
-fn selected(selection: &Value) -> Markup {
-    let text = serde_json::to_string_pretty(selection).unwrap_or_default();
+/// What was chosen for each group, and behind a line to click every combination that was tried.
+fn selected(selection: &Selection) -> Markup {
+    let unit = Unit::of(&selection.score);
+    let digits = |value: &Option<f64>| value.map_or("–".into(), |value| unit.digits(value));
+    let chosen = |group: &Group| {
+        let of = group.combinations.iter().find(|scored| scored.combination == group.chosen);
+        let worst = of.and_then(|scored| scored.worst);
+        let tried = group.combinations.len().to_string();
+        vec![group.group.clone(), group.chosen.clone(), digits(&worst), tried]
+    };
+    let head = ["group", "chosen", "its worst arm", "combinations tried"];
+    let head = head.map(String::from).into();
+    let rows = selection.groups.iter().map(chosen).collect();
+    let seeds: Vec<String> = selection.seeds.iter().map(u64::to_string).collect();
     html! {
         section id="selection" {
             h2 { "Selection of hyper-parameters" }
-            @for (name, value) in selection.as_object().into_iter().flatten() {
-                @if let Some(grid) = grid(value) { h3 { (name) } (table(&grid)) }
+            p.lead { "For each group the combination whose worst arm has the best "
+                (selection.score) " on a share of " (Unit::Share.write(selection.validation))
+                " of the training samples that was held out: the " (selection.at)
+                " evaluation, averaged over honest nodes and seeds " (seeds.join(", ")) "." }
+            (table(&Grid { head, rows, words: 2 }))
+            @for group in &selection.groups {
+                details { summary { "All of " (group.group) } (table(&tried(group, &digits))) }
             }
-            details { summary { code { (SELECTION) } } pre { (text) } }
         }
     }
 }
 
-fn grid(value: &Value) -> Option<Grid> {
-    let rows = value.as_array().filter(|rows| !rows.is_empty())?;
-    let objects: Vec<_> = rows.iter().map(Value::as_object).collect::<Option<_>>()?;
-    let mut head: Vec<String> = Vec::new();
-    for key in objects.iter().flat_map(|object| object.keys()) {
-        if !head.contains(key) {
-            head.push(key.clone());
-        }
-    }
-    let text = |value: Option<&Value>| match value {
-        None | Some(Value::Null) => "–".into(),
-        Some(Value::String(text)) => text.clone(),
-        Some(value) => value.to_string(),
+/// Combinations of a group by arms.
+fn tried(group: &Group, digits: &impl Fn(&Option<f64>) -> String) -> Grid {
+    let arms: BTreeSet<&String> =
+        group.combinations.iter().flat_map(|scored| scored.arms.keys()).collect();
+    let mut head = vec!["combination".to_owned(), String::new(), "worst".to_owned()];
+    head.extend(arms.iter().map(|arm| (*arm).clone()));
+    let row = |scored: &Scored| {
+        let word = if scored.combination == group.chosen { "chosen" } else { "" };
+        let mut cells = vec![scored.combination.clone(), word.into(), digits(&scored.worst)];
+        cells.extend(arms.iter().map(|arm| digits(&scored.arms.get(*arm).copied().flatten())));
+        cells
     };
-    let row = |object: &&serde_json::Map<String, Value>| {
-        head.iter().map(|key| text(object.get(key))).collect()
-    };
-    let rows = objects.iter().map(row).collect();
-    Some(Grid { words: head.len(), rows, head })
+    Grid { head, rows: group.combinations.iter().map(row).collect(), words: 2 }
 }

@@ -161,6 +161,7 @@ pub(super) fn ranking(campaign: &Campaign<'_>, ranks: &[Rank]) -> Markup {
     let unit = campaign.unit;
     let many = campaign.panels.len() > 1;
     let nodes = campaign.has_nodes();
+    let rest = 2 + usize::from(nodes) + 2 * usize::from(many);
     let panels = ranks.iter().map(|rank| rank.panels).max().unwrap_or(0);
     let digits = |spread: &Spread| unit.spread(spread);
     html! {
@@ -197,7 +198,7 @@ pub(super) fn ranking(campaign: &Campaign<'_>, ranks: &[Rank]) -> Markup {
                     } @else {
                         td.number { "–" }
                         th scope="row" { (rank.name) }
-                        td colspan=(2 + usize::from(nodes) + 2 * usize::from(many)) { "reference, not attacked" }
+                        td colspan=(rest) { "reference, not attacked" }
                     }
                 }
             } }
