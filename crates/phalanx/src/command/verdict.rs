@@ -1,21 +1,8 @@
 //! Whether an experiment's expectations were met.
+pub use phalanx_report::Judgement;
 use phalanx_report::{Score, Status, Summary};
-use serde::Serialize;
 
 use crate::experiment::{Arm, Bound, Expectation, Experiment, Statistic};
-
-/// One expectation and what became of it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Judgement {
-    /// of which arm
-    pub arm: String,
-    /// what was expected
-    pub expected: String,
-    /// what was found
-    pub found: String,
-    /// whether it holds
-    pub is_met: bool,
-}
 
 /// Judges every expectation by the summaries of complete runs. An arm that expects nothing is
 /// expected to finish. Expectations about arms that were left out are not judged.

@@ -7,6 +7,7 @@ mod bad_input;
 mod control;
 mod exchanges;
 mod experiments;
+mod export;
 mod folder;
 mod help;
 mod matrix_files;
