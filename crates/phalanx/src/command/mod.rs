@@ -17,6 +17,7 @@ pub mod poison;
 pub mod report;
 pub mod run;
 pub mod soak;
+pub mod sweep;
 pub mod verdict;
 
 use std::ffi::OsString;
@@ -85,6 +86,8 @@ struct Global {
 enum Command {
     /// Run an experiment and summarise it
     Run(run::Run),
+    /// Run a campaign: plan it, share it out, resume it, merge it
+    Sweep(sweep::Sweep),
     /// Check an experiment file and show what it would run
     Check(check::Check),
     /// List what an experiment file can name
@@ -187,6 +190,7 @@ impl Command {
     fn carry_out(self, printer: &mut Printer) -> Result<Verdict, Problem> {
         match self {
             Self::Run(run) => run.carry_out(printer),
+            Self::Sweep(sweep) => sweep.carry_out(printer),
             Self::Check(check) => check.carry_out(printer),
             Self::List(list) => list.carry_out(printer),
             Self::Explain(explain) => explain.carry_out(printer),

@@ -101,7 +101,10 @@ impl Run {
 }
 
 /// The table, the page, the expectations.
-fn conclude(
+///
+/// # Errors
+/// When a run cannot be read or the page cannot be written.
+pub fn conclude(
     printer: &mut Printer,
     experiment: &Experiment,
     root: &Path,
@@ -184,7 +187,7 @@ impl Campaign<'_> {
         let end = end.inspect_err(|_| self.printer.note(format!("replay: {replay}")))?;
         match end {
             End::Complete(summary) => {
-                self.say_complete(&label, &summary, stopwatch.elapsed(), &replay);
+                say_complete(self.printer, &label, &summary, (stopwatch.elapsed(), &replay));
                 Ok(Some(summary))
             }
             End::Interrupted(summary) => {
@@ -224,24 +227,6 @@ impl Campaign<'_> {
         execute(run, &mut conduct)
     }
 
-    fn say_complete(&mut self, label: &str, summary: &Summary, took: Duration, replay: &str) {
-        let seconds = took.as_secs_f64();
-        let score = match lead_score(summary.scores.keys().map(String::as_str)) {
-            Some(name) => {
-                let score = &summary.scores[name];
-                format!("{name} {:.4}, worst {:.4}, ", score.mean, score.worst)
-            }
-            None => String::new(),
-        };
-        let rounds = format!("{} of {} rounds", summary.rounds_done, summary.rounds);
-        self.printer.note(format!("{label}: {score}{rounds} in {seconds:.1} s"));
-        if summary.status != Status::Finished {
-            let reason = summary.reason.as_deref().unwrap_or("it did not finish");
-            self.printer.warning(format!("{} seed {}: {reason}", summary.arm, summary.seed));
-            self.printer.note(format!("replay: {replay} --force"));
-        }
-    }
-
     fn say_skipped(&mut self) {
         if self.skipped > 0 {
             let runs = counted(self.skipped, "run");
@@ -251,6 +236,30 @@ impl Campaign<'_> {
 
     fn say_how_to_go_on(&mut self) {
         self.printer.hint("the same command goes on where this one stopped");
+    }
+}
+
+/// What became of a run, and how to repeat it where it did not finish.
+pub fn say_complete(
+    printer: &mut Printer,
+    label: &str,
+    summary: &Summary,
+    (took, replay): (Duration, &str),
+) {
+    let seconds = took.as_secs_f64();
+    let score = match lead_score(summary.scores.keys().map(String::as_str)) {
+        Some(name) => {
+            let score = &summary.scores[name];
+            format!("{name} {:.4}, worst {:.4}, ", score.mean, score.worst)
+        }
+        None => String::new(),
+    };
+    let rounds = format!("{} of {} rounds", summary.rounds_done, summary.rounds);
+    printer.note(format!("{label}: {score}{rounds} in {seconds:.1} s"));
+    if summary.status != Status::Finished {
+        let reason = summary.reason.as_deref().unwrap_or("it did not finish");
+        printer.warning(format!("{} seed {}: {reason}", summary.arm, summary.seed));
+        printer.note(format!("replay: {replay} --force"));
     }
 }
 
