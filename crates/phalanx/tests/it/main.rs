@@ -8,6 +8,7 @@ mod control;
 mod exchanges;
 mod experiments;
 mod folder;
+mod guides;
 mod help;
 mod matrix_files;
 mod overrides;
