@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use phalanx_report::{Status, Summary};
 
-use crate::command::check::Choice;
+use crate::command::check::{Choice, tell_skips};
 use crate::command::columns::{columns, counted};
 use crate::command::report::{show_table, write_page};
 use crate::command::verdict::{Judgement, judge};
@@ -66,6 +66,7 @@ impl Run {
     pub fn carry_out(self, printer: &mut Printer) -> Result<Verdict, Problem> {
         let overrides = self.choice.overrides();
         let experiment = Experiment::load(&self.file, &overrides, &Registries::ALL)?;
+        tell_skips(printer, &experiment);
         let data = data::folder(self.data.clone())?;
         self.start_threads()?;
         let interrupt = Interrupt::install()?;

@@ -34,8 +34,10 @@ pub const TOP_KEYS: &[&str] = &[
     "name",
     "network",
     "population",
+    "quick",
     "rule",
     "run",
+    "skip",
     "sweep",
     "task",
 ];

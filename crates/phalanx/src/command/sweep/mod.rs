@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::command::check::Choice;
+use crate::command::check::{Choice, tell_skips};
 use crate::command::{Verdict, data};
 use crate::environment;
 use crate::experiment::{Experiment, Registries};
@@ -66,6 +66,7 @@ impl Sweep {
     /// When the file is wrong, data are missing or a folder cannot be written.
     pub fn carry_out(self, printer: &mut Printer) -> Result<Verdict, Problem> {
         let experiment = Experiment::load(&self.file, &self.choice.overrides(), &Registries::ALL)?;
+        tell_skips(printer, &experiment);
         let data = data::folder(self.data.clone())?;
         let root = environment::runs(self.runs.clone());
         let interrupt = Interrupt::install()?;

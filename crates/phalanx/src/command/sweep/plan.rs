@@ -9,7 +9,6 @@ use crate::experiment::{Experiment, Run};
 use crate::printer::Printer;
 use crate::problem::Problem;
 use crate::run::Interrupt;
-use crate::run::checkpoint::BUILD;
 use crate::sweep::pool::Crew;
 use crate::sweep::{Costs, Plan, Planned};
 
@@ -28,9 +27,7 @@ const PROBE: &str = "probe.json";
 impl Probing<'_> {
     /// The cost of every kind of run that is still open, measured where it is not known.
     pub fn costs(&self, printer: &mut Printer, plan: &Plan) -> Result<Costs, Problem> {
-        let Crew { jobs, threads } = self.crew;
-        let measured_as = format!("{BUILD}, {jobs} jobs, {threads} threads");
-        let mut costs = Costs::remembered(&self.folder.join(PROBE), &measured_as);
+        let mut costs = Costs::remembered(&self.folder.join(PROBE), self.crew);
         let runs = plan.runs.iter().filter(|planned| planned.is_open());
         let runs = runs.map(|planned| &planned.run);
         let hear = |done: usize, all: usize| {
@@ -38,7 +35,7 @@ impl Probing<'_> {
         };
         costs.probe(runs, (self.data, self.crew), hear, || !self.interrupt.is_asked())?;
         printer.clear_progress();
-        if costs.probed > 0 && self.folder.is_dir() {
+        if costs.probed.0 > 0 && self.folder.is_dir() {
             costs.remember(&self.folder.join(PROBE));
         }
         Ok(costs)
@@ -119,12 +116,14 @@ fn summary(experiment: &Experiment, plan: &Plan, costs: &Costs, crew: Crew) -> V
     if let Some(disk) = disk(&open, costs, crew) {
         lines.push(disk);
     }
+    let took = number::seconds(costs.took.as_secs_f64());
     lines.push(match costs.probed {
-        0 => format!("measured: before, in an earlier sweep ({PROBE})"),
-        probed => {
-            let kinds = counted(probed, "kind");
-            let took = number::seconds(costs.took.as_secs_f64());
-            format!("measured: the first rounds of {kinds} of run, in {took}")
+        (_, 0) => format!("measured: before, in an earlier sweep ({PROBE})"),
+        (probed, all) if probed < all => {
+            format!("measured: the first rounds of {probed} of {all} kinds of run, in {took}")
+        }
+        (probed, _) => {
+            format!("measured: the first rounds of {} of run, in {took}", counted(probed, "kind"))
         }
     });
     lines
@@ -135,7 +134,7 @@ fn disk(open: &[&Planned], costs: &Costs, crew: Crew) -> Option<String> {
         open.iter().map(|planned| costs.of(&planned.run).map(|cost| (planned, cost))).collect();
     let all = all?;
     let records: f64 = all.iter().map(|(planned, cost)| cost.bytes(&planned.run)).sum();
-    let checkpoint = all.iter().map(|(_, cost)| cost.checkpoint_bytes).fold(0.0, f64::max);
+    let checkpoint = all.iter().map(|(_, cost)| cost.checkpoint_bytes()).fold(0.0, f64::max);
     Some(format!(
         "disk: about {} of records, and up to {} of checkpoints meanwhile",
         number::bytes(records),
