@@ -147,15 +147,32 @@ fn quick_form(command: &[String]) -> Option<Vec<String>> {
     let kept_by_repository = args.iter().any(|arg| arg.starts_with("experiments/"));
     match args[0].as_str() {
         // The repository's own experiments are run elsewhere; their names and options are checked.
-        "run" | "sweep" if kept_by_repository => {
-            args[0] = "check".into();
-            args.retain(|arg| arg != "--plan");
-        }
+        "run" | "sweep" if kept_by_repository => args = checked_instead(&args),
         "run" | "sweep" => args.extend(QUICK.map(String::from)),
         "soak" => args = ["soak", "--seeds", "2"].map(String::from).to_vec(),
         _ => {}
     }
     Some(args)
+}
+
+/// `check` with those options that choose what is run; the others must be known to the command.
+fn checked_instead(args: &[String]) -> Vec<String> {
+    let help = Scratch::new().phalanx(&[&args[0], "--help"]).out;
+    let mut checked = vec!["check".to_string()];
+    let mut rest = args[1..].iter();
+    while let Some(arg) = rest.next() {
+        let is_option = arg.starts_with("--");
+        assert!(
+            !is_option || help.contains(&format!("{arg} ")) || help.contains(&format!("{arg}\n"))
+        );
+        let has_value = is_option && help.contains(&format!("{arg} <"));
+        let value = if has_value { rest.next() } else { None };
+        if !is_option || ["--set", "--arm", "--seed", "--quick"].contains(&arg.as_str()) {
+            checked.push(arg.clone());
+            checked.extend(value.cloned());
+        }
+    }
+    checked
 }
 
 /// `-p CRATE`, `--bench NAME` and scripts that a command names.
