@@ -49,6 +49,16 @@ pub struct Choice {
 }
 
 impl Choice {
+    /// All arms and seeds, with these settings.
+    pub fn of_whole(set: Vec<String>, quick: bool) -> Self {
+        Self { set, quick, arm: Vec::new(), seed: None }
+    }
+
+    /// Whether it leaves out nothing.
+    pub fn is_whole(&self) -> bool {
+        self.arm.is_empty() && self.seed.is_none()
+    }
+
     /// As the experiment takes it.
     pub fn overrides(&self) -> Overrides {
         let arms = self.arm.clone();

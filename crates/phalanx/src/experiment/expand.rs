@@ -64,7 +64,7 @@ pub struct Skipped {
     pub origin: String,
     /// its conditions
     pub text: String,
-    /// points that it left out, being the first that matched
+    /// points that match it
     pub points: usize,
     /// whether it matched nothing although the file was taken as it is
     pub is_idle: bool,
@@ -314,8 +314,9 @@ fn sources(
                 return Err(problem.hint("split the sweep into several files"));
             }
             let source = arm.source(&base, point, &quick, known)?;
-            if let Some(index) = skip::first(skips, &source.table, known) {
-                counts[index] += 1;
+            let matching = skip::matching(skips, &source.table, known);
+            matching.iter().for_each(|index| counts[*index] += 1);
+            if !matching.is_empty() {
                 continue;
             }
             if !names.insert(source.name.clone()) {

@@ -78,7 +78,13 @@ fn read_entry(item: &Item) -> Result<Skip, Problem> {
     let mut conditions = Vec::new();
     let mut text = Vec::new();
     for (key, item) in &table {
-        text.push(format!("{key} = {}", item.brief()));
+        text.push(match &item.kind {
+            Shape::Table(table) => {
+                let words = table.iter().map(|(word, item)| format!("{word} {}", item.brief()));
+                format!("{key} {}", words.collect::<Vec<_>>().join(" and "))
+            }
+            _ => format!("{key} = {}", item.brief()),
+        });
         for condition in read_conditions(key, item)? {
             conditions.push((key.clone(), condition));
         }
@@ -129,11 +135,12 @@ fn values(key: &str, item: &Item) -> Result<Vec<Value>, Problem> {
     }
 }
 
-/// The first entry whose conditions a point meets.
-pub fn first(skips: &[Skip], table: &Table, known: &Registries) -> Option<usize> {
-    skips.iter().position(|skip| {
+/// The entries whose conditions a point meets.
+pub fn matching(skips: &[Skip], table: &Table, known: &Registries) -> Vec<usize> {
+    let matches = |skip: &Skip| {
         skip.conditions.iter().all(|(key, condition)| holds(condition, key, (table, known)))
-    })
+    };
+    (0..skips.len()).filter(|index| matches(&skips[*index])).collect()
 }
 
 fn holds(condition: &Condition, key: &str, (table, known): (&Table, &Registries)) -> bool {
@@ -168,13 +175,6 @@ fn holds(condition: &Condition, key: &str, (table, known): (&Table, &Registries)
 /// What a key says, or what holds where it is not written.
 fn in_effect(table: &Table, key: &str, known: &Registries) -> Option<Value> {
     let (section, field) = key.split_once('.').unwrap_or((key, ""));
-    let is_attack_free = || {
-        let name = document::get(table, "attack.name").map(Item::brief);
-        name.is_none_or(|name| name == "none")
-    };
-    if key == "attack.count" && is_attack_free() {
-        return Some(Value::Integer(0));
-    }
     if let Some(item) = document::get(table, key) {
         return Some(match &item.kind {
             Shape::Scalar(value) => value.clone(),
@@ -186,6 +186,7 @@ fn in_effect(table: &Table, key: &str, known: &Registries) -> Option<Value> {
         ("attack" | "mixing" | "misbehaviour", "") | ("attack", "name") => {
             Some(Value::Text("none".into()))
         }
+        ("attack", "count") if is_attack_free(table) => Some(Value::Integer(0)),
         ("attack", "count") => in_effect(table, "population.f", known),
         ("attack", "reach") => Some(Value::Text("all".into())),
         ("exchange", "name") => Some(Value::Text("direct".into())),
@@ -201,6 +202,10 @@ fn in_effect(table: &Table, key: &str, known: &Registries) -> Option<Value> {
             declared(&listed.params.iter().find(|param| param.name == field)?.kind)
         }
     }
+}
+
+fn is_attack_free(table: &Table) -> bool {
+    document::get(table, "attack.name").is_none_or(|name| name.brief() == "none")
 }
 
 fn declared(kind: &ParamKind) -> Option<Value> {

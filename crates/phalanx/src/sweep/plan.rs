@@ -1,4 +1,5 @@
 //! The runs that an experiment asks for, and where each of them stands.
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use phalanx_report::Summary;
@@ -106,10 +107,17 @@ pub struct Census {
 }
 
 impl Plan {
-    /// Looks at the folder of every run.
-    pub fn new(root: &Path, experiment: &Experiment, is_forced: bool) -> Self {
-        let runs = experiment.runs().map(|(_, run)| Planned::new(root, run, is_forced));
-        Self { runs: runs.collect() }
+    /// Looks at the folder of every run, or of those of a shard.
+    pub fn new(
+        root: &Path,
+        experiment: &Experiment,
+        shard: Option<&BTreeSet<&str>>,
+        is_forced: bool,
+    ) -> Self {
+        let runs = experiment.runs().map(|(_, run)| run);
+        let mine =
+            runs.filter(|run| shard.is_none_or(|part| part.contains(run.folder_name().as_str())));
+        Self { runs: mine.map(|run| Planned::new(root, run, is_forced)).collect() }
     }
 
     /// How many runs stand where.

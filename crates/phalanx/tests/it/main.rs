@@ -15,3 +15,4 @@ mod overrides;
 mod poisoning;
 mod program;
 mod soak;
+mod sweep;

@@ -1,12 +1,14 @@
 //! `phalanx sweep`: a whole experiment, planned, shared out, resumed and merged.
+mod cluster;
+mod collect;
 mod plan;
 mod work;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use crate::command::check::{Choice, tell_skips};
 use crate::command::{Verdict, data};
@@ -16,35 +18,52 @@ use crate::printer::Printer;
 use crate::problem::Problem;
 use crate::run::Interrupt;
 use crate::run::folder::experiment_path;
-use crate::sweep::Plan;
 use crate::sweep::pool::Crew;
+use crate::sweep::{Manifest, Plan, Shard};
 
 const AFTER_HELP: &str = "\
-The file and the run folders are those of `phalanx run`; runs that are complete are not done again,
-interrupted ones go on at their checkpoint. Results do not depend on the number of jobs.
+The file and the run folders are those of `phalanx run`. Complete runs are not done again, and
+interrupted ones go on at their checkpoint, also after a kill. Results do not depend on the jobs.
+
+Keys of an experiment file for campaigns:
+  sweep   lists of values, all combinations; `points` sets several keys together:
+          sweep = { \"attack.name\" = [\"none\", \"alie\"],
+                    points = [{ \"population.f\" = 2, \"attack.count\" = 1 }, ..] }
+  skip    combinations to leave out, where all conditions of an entry hold; conditions are a value,
+          a list, or { min, max, not, above, below, equals, differs }, the last four name a key:
+          skip = [{ \"attack.count\" = { above = \"population.f\" }, \"rule.name\" = \"krum\" }]
+  quick   settings for `--quick`, and `arms`, `sweep`, `expect` of its own:
+          quick = { \"run.rounds\" = 20, \"run.seeds\" = [1], arms = [\"monna\"] }
 
 Exit codes: 0 all expectations met; 1 one was missed; 2 a run could not be done; 130 interrupted.
 
 Examples:
   phalanx sweep experiments/quickstart.toml --plan
-  phalanx sweep experiments/quickstart.toml --jobs 2
-  phalanx sweep experiments/quickstart.toml --arm monna --checkpoint-every 300";
+  phalanx sweep experiments/quickstart.toml --jobs 2 --checkpoint-every 300
+  phalanx sweep experiments/quickstart.toml --shard 1/4";
 
 /// Run a campaign: plan it, share it out, resume it, merge it
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(disable_help_subcommand = true)]
 pub struct Sweep {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Experiment file
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    #[arg(value_name = "FILE", required = true)]
+    file: Option<PathBuf>,
     #[command(flatten)]
     choice: Choice,
-    /// Show what would be run, what it would cost, and run nothing
+    /// Show what would be run and what it would cost, and run nothing; `-v` lists the runs
     #[arg(long)]
     plan: bool,
     /// Carry out so many runs at a time [default: one per core]; results do not depend on it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
+    /// Do part I of N only; the parts are disjoint and alike on every machine
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
     /// Write run folders below this folder [default: PHALANX_RUNS, else runs]
     #[arg(long, value_name = "DIR")]
     runs: Option<PathBuf>,
@@ -59,38 +78,54 @@ pub struct Sweep {
     checkpoint_every: u32,
 }
 
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write the files that run a campaign on a cluster
+    Cluster(cluster::Cluster),
+    /// Merge the run folders of many machines and check that nothing is missing or inconsistent
+    Collect(collect::Collect),
+}
+
 impl Sweep {
     /// Plans, and unless only the plan was asked for, runs and concludes.
     ///
     /// # Errors
     /// When the file is wrong, data are missing or a folder cannot be written.
-    pub fn carry_out(self, printer: &mut Printer) -> Result<Verdict, Problem> {
-        let experiment = Experiment::load(&self.file, &self.choice.overrides(), &Registries::ALL)?;
-        tell_skips(printer, &experiment);
+    pub fn carry_out(mut self, printer: &mut Printer) -> Result<Verdict, Problem> {
+        match (self.command.take(), self.file.take()) {
+            (Some(Command::Cluster(cluster)), _) => cluster.carry_out(printer),
+            (Some(Command::Collect(collect)), _) => collect.carry_out(printer),
+            (None, file) => self.sweep(printer, &file.expect("clap requires it")),
+        }
+    }
+
+    fn sweep(&self, printer: &mut Printer, file: &Path) -> Result<Verdict, Problem> {
+        let whole = Experiment::load(file, &self.choice.whole(), &Registries::ALL)?;
+        tell_skips(printer, &whole);
+        let manifest = Manifest::of(&whole);
+        let experiment = match self.choice.is_whole() {
+            true => whole,
+            false => Experiment::load(file, &self.choice.overrides(), &Registries::ALL)?,
+        };
         let data = data::folder(self.data.clone())?;
         let root = environment::runs(self.runs.clone());
-        let interrupt = Interrupt::install()?;
-        let mut plan = Plan::new(&root, &experiment, self.force);
-        let open = plan.open();
-        let crew = Crew::new(self.jobs.map(usize::from), cores(), open.len());
         let folder = experiment_path(&root, &experiment.name);
-        if !self.plan {
-            fs::create_dir_all(&folder).map_err(|error| {
-                let problem = Problem::io("cannot create the folder of runs", &folder, &error);
-                problem.hint("choose a writable folder with `--runs` or `PHALANX_RUNS`")
-            })?;
-        }
+        self.prepare(&folder, &manifest)?;
+        let interrupt = Interrupt::install()?;
+        let part = self.shard.map(|shard| shard.part(&manifest));
+        let mut plan = Plan::new(&root, &experiment, part.as_ref(), self.force);
+        let crew = Crew::new(self.jobs.map(usize::from), cores(), plan.open().len());
         let probing = plan::Probing { folder: &folder, data: &data, crew, interrupt: &interrupt };
         let costs = probing.costs(printer, &plan)?;
         if interrupt.is_asked() {
             return Ok(Verdict::Interrupted);
         }
-        plan::show(printer, &experiment, &plan, (&costs, crew), self.plan);
+        plan::show(printer, (&experiment, self.shard), &plan, (&costs, crew), self.plan);
         if self.plan {
             return Ok(Verdict::Yes);
         }
         let conditions = work::Conditions {
-            file: &self.file,
+            file,
             choice: &self.choice,
             data: &data,
             is_forced: self.force,
@@ -98,7 +133,24 @@ impl Sweep {
             interrupt: &interrupt,
         };
         let toll = work::carry_out(printer, &mut plan, (&costs, crew), &conditions)?;
-        work::conclude(printer, &experiment, (&root, plan), toll)
+        work::conclude(printer, (&experiment, self.shard), (&root, plan), toll)
+    }
+
+    /// The folder and its manifest. A shard keeps to the manifest that it finds; a sweep that has
+    /// all runs to itself may also change it.
+    fn prepare(&self, folder: &Path, manifest: &Manifest) -> Result<(), Problem> {
+        let found = Manifest::read(folder)?;
+        if let (Some(found), Some(_)) = (&found, self.shard) {
+            manifest.require_same(found, folder)?;
+        }
+        if self.plan || found.as_ref() == Some(manifest) {
+            return Ok(());
+        }
+        fs::create_dir_all(folder).map_err(|error| {
+            let problem = Problem::io("cannot create the folder of runs", folder, &error);
+            problem.hint("choose a writable folder with `--runs` or `PHALANX_RUNS`")
+        })?;
+        manifest.write(folder)
     }
 }
 

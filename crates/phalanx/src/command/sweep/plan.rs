@@ -10,7 +10,7 @@ use crate::printer::Printer;
 use crate::problem::Problem;
 use crate::run::Interrupt;
 use crate::sweep::pool::Crew;
-use crate::sweep::{Costs, Plan, Planned};
+use crate::sweep::{Costs, Plan, Planned, Shard};
 
 /// What a probe needs to know.
 pub struct Probing<'a> {
@@ -45,12 +45,18 @@ impl Probing<'_> {
 /// Prints the plan: as a result where it was asked for, else as a note.
 pub fn show(
     printer: &mut Printer,
-    experiment: &Experiment,
+    (experiment, shard): (&Experiment, Option<Shard>),
     plan: &Plan,
     (costs, crew): (&Costs, Crew),
     is_result: bool,
 ) {
-    let lines = summary(experiment, plan, costs, crew);
+    let mut lines = summary(experiment, plan, costs, crew);
+    if let Some(shard) = shard {
+        let (arms, runs) =
+            (counted(experiment.arms.len(), "arm"), counted(experiment.runs().count(), "run"));
+        let mine = counted(plan.runs.len(), "run");
+        lines[0] = format!("{}: {arms}, {runs}; shard {shard}: {mine}", experiment.name);
+    }
     if !is_result {
         lines.iter().for_each(|line| printer.note(line));
     } else if printer.is_json() {

@@ -9,8 +9,8 @@ use phalanx_report::Summary;
 use crate::command::Verdict;
 use crate::command::check::Choice;
 use crate::command::columns::counted;
-use crate::command::run;
 use crate::command::sweep::plan::label;
+use crate::command::{report, run};
 use crate::experiment::Experiment;
 use crate::printer::Printer;
 use crate::problem::Problem;
@@ -18,7 +18,7 @@ use crate::run::clock::Stopwatch;
 use crate::run::folder::is_locked;
 use crate::run::{Conduct, End, Interrupt, Watch, execute};
 use crate::sweep::pool::{Crew, Desk, Heard, Panic, spread};
-use crate::sweep::{Costs, Plan, Planned, Standing};
+use crate::sweep::{Costs, Plan, Planned, Shard, Standing};
 
 /// What all runs of a sweep share.
 pub struct Conditions<'a> {
@@ -236,7 +236,7 @@ impl Floor<'_> {
 /// When a run could not be done; a bug goes on as the panic that it was.
 pub fn conclude(
     printer: &mut Printer,
-    experiment: &Experiment,
+    (experiment, shard): (&Experiment, Option<Shard>),
     (root, mut plan): (&Path, Plan),
     toll: Toll,
 ) -> Result<Verdict, Problem> {
@@ -276,6 +276,18 @@ pub fn conclude(
         let runs = counted(elsewhere, "run");
         printer.note(format!("{runs} not complete yet, being done by another process"));
         printer.hint("the same command shows table and expectations once all runs are complete");
+        return Ok(Verdict::Yes);
+    }
+    if let Some(shard) = shard {
+        let folders: Vec<PathBuf> = summaries.into_iter().map(|(folder, _)| folder).collect();
+        if !folders.is_empty() {
+            report::show_table(printer, &folders)?;
+        }
+        printer.note(format!("shard {shard}: {} complete", counted(folders.len(), "run")));
+        printer.hint(
+            "the same command without `--shard` concludes when all shards are complete; \
+             `phalanx sweep collect` merges those of several machines",
+        );
         return Ok(Verdict::Yes);
     }
     run::conclude(printer, experiment, root, summaries)
