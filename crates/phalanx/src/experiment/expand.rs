@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use phalanx_report::FORMAT;
 
 use crate::experiment::document::{self, Item, Table};
-use crate::experiment::expectation::{self, Bound, Expectation};
+use crate::experiment::expectation::{self, Expectation};
 use crate::experiment::points::{Point, apply, checked_keys, points};
 use crate::experiment::quick::Quick;
 use crate::experiment::registries::Registries;
@@ -140,7 +140,7 @@ impl Experiment {
             let selection = Selection::read(item, (&experiment, &sources), &quick, known);
             experiment.selection = Some(selection.map_err(|problem| problem.at(&shown))?);
         }
-        experiment.require_known_arms()?;
+        experiment.find_other_arms()?;
         experiment.keep_only(&overrides.arms)?;
         let runs: usize = experiment.arms.iter().map(|arm| arm.seeds.len()).sum();
         if runs > RUNS_MAX {
@@ -191,16 +191,18 @@ impl Experiment {
         Ok(Arm { name: source.name.clone(), settings, seeds, expectations })
     }
 
-    fn require_known_arms(&self) -> Result<(), Problem> {
-        let names = || self.arms.iter().map(|arm| arm.name.as_str());
-        for arm in &self.arms {
-            for expectation in &arm.expectations {
-                if let Bound::Within { arm: other, .. } = &expectation.bound
-                    && names().all(|name| name != other)
-                {
+    /// Gives every comparison the full name of its other arm.
+    fn find_other_arms(&mut self) -> Result<(), Problem> {
+        let names: Vec<String> = self.arms.iter().map(|arm| arm.name.clone()).collect();
+        for arm in &mut self.arms {
+            for expectation in &mut arm.expectations {
+                let Some(other) = expectation.bound.other() else { continue };
+                let Some(found) = counterpart(&arm.name, other, &names) else {
                     let problem = Problem::new(format!("unknown arm `{other}`"));
-                    return Err(problem.at(&expectation.origin).among("arm", other, names()));
-                }
+                    let names = names.iter().map(String::as_str);
+                    return Err(problem.at(&expectation.origin).among("arm", other, names));
+                };
+                expectation.bound = expectation.bound.with_other(found.into());
             }
         }
         Ok(())
@@ -220,6 +222,20 @@ impl Experiment {
         }
         Ok(())
     }
+}
+
+/// The arm that `other` means to `arm`: that of its name, or its point with the same values, which
+/// may lack those that only `arm` sweeps.
+fn counterpart<'a>(arm: &str, other: &str, names: &'a [String]) -> Option<&'a str> {
+    if let Some(name) = names.iter().find(|name| *name == other) {
+        return Some(name);
+    }
+    let (own, prefix) = (format!("{arm}-"), format!("{other}-"));
+    let is_shared = |name: &&String| {
+        let point = name.strip_prefix(&prefix);
+        point.is_some_and(|point| own.contains(&format!("-{point}-")))
+    };
+    names.iter().filter(is_shared).max_by_key(|name| name.len()).map(String::as_str)
 }
 
 /// An arm before its settings are checked.

@@ -9,6 +9,7 @@ mod exchanges;
 mod experiments;
 mod export;
 mod folder;
+mod guides;
 mod help;
 mod matrix_files;
 mod overrides;
