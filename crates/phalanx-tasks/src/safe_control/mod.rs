@@ -4,5 +4,8 @@
 //! data → Gaussian process ┐
 //! plant ──────────────────┴→ Dynamics → with barrier states → planner → plan and gains → flight
 //! ```
+pub mod barrier;
 pub mod dynamics;
+pub mod planner;
+pub mod plant;
 pub mod stream;
