@@ -4,6 +4,9 @@
 //! data → Gaussian process ┐
 //! plant ──────────────────┴→ Dynamics → with barrier states → planner → plan and gains → flight
 //! ```
+pub mod barrier;
 pub mod dynamics;
 pub mod gp;
+pub mod planner;
+pub mod plant;
 pub mod stream;
