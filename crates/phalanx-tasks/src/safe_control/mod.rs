@@ -6,6 +6,8 @@
 //! ```
 pub mod barrier;
 pub mod dynamics;
+pub mod fleet;
+pub mod gp;
 pub mod planner;
 pub mod plant;
 pub mod stream;

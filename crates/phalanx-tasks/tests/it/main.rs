@@ -16,3 +16,4 @@ mod personalised;
 mod population;
 mod quadratic;
 mod safe_control;
+mod safe_control_gp;
