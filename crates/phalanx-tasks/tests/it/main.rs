@@ -15,4 +15,6 @@ mod partitions;
 mod personalised;
 mod population;
 mod quadratic;
+mod safe_control;
+mod safe_control_gp;
 mod validation;
