@@ -163,12 +163,18 @@ fn the_table_of_the_reference() {
                 }
                 (Split::Uniform, _) => assert!(screen <= 0.001, "{means:?}"),
                 // Honest specialists are the hard case: what is certain is that the sum is worse.
+                // Three neighbours of one opinion are the majority where only they have been.
+                (Split::Sectors, "mild lie") => assert!(screen <= sum, "{means:?}"),
                 (Split::Sectors, "none") => assert!(screen <= 1.1 * sum, "{means:?}"),
                 (Split::Sectors, _) => assert!(screen < 0.5 * sum, "{means:?}"),
             }
         }
     }
 }
+
+/// First those of the specification, then what lies between them: which start finds the way
+/// through the obstacles is a matter of luck.
+const RESTARTS: [f64; 9] = [1.0, 10.0, 0.1, 100.0, 0.01, 0.03, 0.3, 3.0, 30.0];
 
 /// A plan on a model of the Dubins vehicle, with restarts.
 fn planned(model: Box<dyn Dynamics>) -> Option<(Plan, SafetyEmbedded)> {
@@ -187,7 +193,8 @@ fn planned(model: Box<dyn Dynamics>) -> Option<(Plan, SafetyEmbedded)> {
 fn flown(model: Box<dyn Dynamics>, (first, count): (u64, usize)) -> (usize, usize) {
     let entry = named("dubins").unwrap();
     let Some((plan, mut model)) = planned(model) else { return (0, 0) };
-    println!("  a plan of cost {:.3} that ends {:.3} away", plan.cost, plan.goal_distance);
+    let (starts, away) = (plan.attempts.len(), plan.goal_distance);
+    println!("  a plan of cost {:.3} that ends {away:.3} away, of {starts} starts", plan.cost);
     let (mut truth, course, problem) =
         (entry.dynamics(), entry.course().unwrap(), (entry.problem)());
     let mut arena = Arena {
