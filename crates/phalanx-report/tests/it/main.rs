@@ -3,5 +3,6 @@
 mod comparing;
 mod pages;
 mod reading;
+mod safe;
 mod sample;
 mod tables;
