@@ -5,4 +5,5 @@
 //! plant ──────────────────┴→ Dynamics → with barrier states → planner → plan and gains → flight
 //! ```
 pub mod dynamics;
+pub mod gp;
 pub mod stream;

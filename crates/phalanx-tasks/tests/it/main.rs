@@ -15,3 +15,4 @@ mod partitions;
 mod personalised;
 mod population;
 mod quadratic;
+mod safe_control_gp;
