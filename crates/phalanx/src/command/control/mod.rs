@@ -4,6 +4,8 @@ mod file;
 mod folder;
 mod matrices;
 mod regulate;
+pub mod safe;
+mod section;
 mod work;
 mod written;
 
