@@ -16,3 +16,4 @@ mod personalised;
 mod population;
 mod quadratic;
 mod safe_control_gp;
+mod safe_control;

@@ -1,11 +1,21 @@
 //! What a model knows about rows it was not fitted to.
 use std::sync::Arc;
 
-use crate::safe_control::barrier::normal_quantile;
 use crate::safe_control::gp::{GaussianProcess, GpError, Samples};
 
-/// Sizes of the central intervals that calibration is told for.
-pub const NOMINAL: [f64; 10] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99];
+/// Central intervals that calibration is told for: nominal share, and deviations on either side.
+const INTERVALS: [(f64, f64); 10] = [
+    (0.1, 0.125_661_346_855_074_13),
+    (0.2, 0.253_347_103_135_799_8),
+    (0.3, 0.385_320_466_407_567_6),
+    (0.4, 0.524_400_512_708_040_7),
+    (0.5, 0.674_489_750_196_081_7),
+    (0.6, 0.841_621_233_572_914_4),
+    (0.7, 1.036_433_389_493_789_4),
+    (0.8, 1.281_551_565_544_600_8),
+    (0.9, 1.644_853_626_951_471_5),
+    (0.99, 2.575_829_303_548_9),
+];
 
 /// Deviations on either side within which coverage counts.
 const SIGMAS: f64 = 2.0;
@@ -19,8 +29,8 @@ pub struct Judgement {
     pub relative_error: f64,
     /// share of targets within two standard deviations
     pub coverage: f64,
-    /// share of targets within the central interval of each size of [`NOMINAL`]
-    pub calibration: Vec<f64>,
+    /// nominal share of central intervals, and the share of targets found within
+    pub calibration: Vec<(f64, f64)>,
 }
 
 /// Judges every output of a model by rows it has not seen.
@@ -66,7 +76,7 @@ pub fn judge(
         let mean = (0..rows).map(target).sum::<f64>() / count;
         let spread = (0..rows).map(|row| (target(row) - mean).powi(2)).sum::<f64>() / count;
         let rmse = (errors.iter().map(|error| error * error).sum::<f64>() / count).sqrt();
-        let calibration = NOMINAL.map(|share| within(normal_quantile(0.5 + share / 2.0)));
+        let calibration = INTERVALS.map(|(nominal, sigmas)| (nominal, within(sigmas)));
         Judgement {
             rmse,
             relative_error: rmse / spread.sqrt(),

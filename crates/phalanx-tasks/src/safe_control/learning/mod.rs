@@ -7,5 +7,5 @@ mod judge;
 mod rounds;
 
 pub use gather::{GatherError, Observed, gather, split};
-pub use judge::{Judgement, NOMINAL, judge};
+pub use judge::{Judgement, judge};
 pub use rounds::{Flown, Learning, Round};

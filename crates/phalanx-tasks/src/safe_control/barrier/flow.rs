@@ -1,0 +1,1 @@
+//! Barrier states in continuous time.

@@ -1,0 +1,1 @@
+//! What a model's variance adds to barrier states.

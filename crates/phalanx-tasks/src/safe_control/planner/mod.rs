@@ -1,0 +1,23 @@
+//! Planners on any `Dynamics`: iLQR and DDP that accept safe trajectories only, and regulators.
+//!
+//! ```text
+//! Problem → Cost ┐
+//! SafetyEmbedded ┼→ plan: restarts × Planner (backward sweep, line search) → Plan → flight
+//! Settings ──────┘
+//! ```
+mod backward;
+mod box_program;
+mod cost;
+mod error;
+mod kernel;
+mod plan;
+mod problem;
+mod settings;
+mod solve;
+
+pub use cost::{Cost, CostError, Expansion, Penalised, Quadratic, Weight};
+pub use error::PlanError;
+pub use plan::{Attempt, Nominal, Plan, plan, plan_at};
+pub use problem::{Problem, ProblemError};
+pub use settings::{InputLimits, LimitError, Method, Regularisation, Scheme, Settings};
+pub use solve::{Iteration, Planner, Solved, Status};
