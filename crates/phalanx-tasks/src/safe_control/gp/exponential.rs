@@ -5,7 +5,7 @@ const LEAST: f64 = -708.0;
 /// Adding it rounds to the nearest whole number, which is then in the low bits.
 const ROUNDING: f64 = 6_755_399_441_055_744.0;
 /// `ln 2` in two parts; the first has so few digits that its products here are exact.
-const LN_2: (f64, f64) = (6.931_471_803_691_238_2e-1, 1.908_214_929_270_587_7e-10);
+const LN_2: (f64, f64) = (6.931_471_803_691_238e-1, 1.908_214_929_270_587_7e-10);
 /// The polynomial of least greatest relative error, 3.1e-18, on ± ln(2) / 2, by Remez' exchange.
 const COEFFICIENTS: [f64; 12] = [
     1.0,

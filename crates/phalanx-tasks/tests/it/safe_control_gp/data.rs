@@ -36,6 +36,7 @@ pub(crate) const DUBINS: Source = Source {
 };
 
 /// Section 6.3: increments of the quadrotor.
+#[cfg(feature = "nightly")]
 pub(crate) const QUADROTOR: Source = Source {
     columns: (16, 12),
     low: &[

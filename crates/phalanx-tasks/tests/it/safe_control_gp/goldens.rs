@@ -5,7 +5,7 @@ use phalanx_tasks::safe_control::gp::{
     GaussianProcess, Kernel, Predictor, Standardisation, marginal_likelihood,
 };
 
-use super::data::{LINEAR, golden_parameters};
+use super::data::{LINEAR, golden_parameters, quadrotor};
 
 fn close(found: &[f64], expected: &[f64]) {
     assert_eq!(found.len(), expected.len());
@@ -28,6 +28,26 @@ fn data_of_the_linear_plant_are_those_of_the_reference() {
     close(samples.input(0), &[1.0649852028, 3.9325081162, 18.8401101435]);
     close(samples.output(0), &[-18.5419746187, 14.9330643756]);
     close(samples.output(19), &[-42.1792005933, 7.6920020971]);
+}
+
+#[test]
+fn rates_of_the_quadrotor_are_those_of_the_reference() {
+    let at = [0.1, -0.2, 0.3, 0.4, -0.5, 0.6, 1.0, -2.0, 0.5, 3.0, 1.0, -1.0, 0.7, 0.1, -0.2, 0.3];
+    let expected = [
+        0.2891002199,
+        -0.5574021326,
+        0.5582128839,
+        0.1,
+        -0.2,
+        0.3,
+        0.9989461351,
+        0.559843705,
+        -0.6435790902,
+        1.4826044755,
+        -1.6766714934,
+        0.4905677044,
+    ];
+    close(&quadrotor(&at), &expected);
 }
 
 #[test]
