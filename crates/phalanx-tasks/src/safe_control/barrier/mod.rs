@@ -26,6 +26,8 @@ mod uncertainty;
 pub use constraint::{Constraint, Function, HalfPlane, Interval, Sphere};
 pub use course::{Course, CourseError};
 pub use embedded::SafetyEmbedded;
+pub use flow::{EmbeddedFlow, RateMoments};
 
 pub use operator::Operator;
 pub use state::{Barrier, BarrierError, Combination, Unsafe};
+pub use uncertainty::{Trajectory, Risk, RiskError, Spread, normal_quantile};

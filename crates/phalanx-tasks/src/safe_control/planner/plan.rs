@@ -4,7 +4,10 @@ use std::ops::ControlFlow;
 use crate::safe_control::barrier::SafetyEmbedded;
 use crate::safe_control::dynamics::Dynamics;
 
-use super::{Cost, InputLimits, Iteration, PlanError, Planner, Problem, Settings, Solved, Status};
+use super::{
+    Cost, InputLimits, Iteration, PlanError, Planner, Problem, Settings, Solved, Status,
+    station_keeping,
+};
 
 /// A trajectory with the feedback that keeps a plant on it.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,6 +91,8 @@ impl Plan {
 pub enum Nominal<'a> {
     /// the goal's input throughout
     Rest,
+    /// feedback that holds the start, from the model's linearisation there
+    Station,
     /// these inputs, H × m
     Inputs(&'a [f64]),
     /// an earlier plan of the same horizon with its feedback
@@ -200,9 +205,24 @@ fn begin<'a>(
     nominal: Nominal<'_>,
     settings: &Settings,
 ) -> Result<(), PlanError> {
-    let with: (&mut dyn Dynamics, &mut dyn Cost) = (model, cost);
     let limits = settings.limits.as_ref();
+    let station = match nominal {
+        Nominal::Station => {
+            let (at, rest) = (&problem.start, &problem.input_goal);
+            station_keeping(model.plant_mut(), at, rest, problem.horizon)?
+        }
+        _ => Vec::new(),
+    };
+    let with: (&mut dyn Dynamics, &mut dyn Cost) = (model, cost);
     match nominal {
+        Nominal::Station => planner.begin_with(with, start, limits, |_, state, input| {
+            input.copy_from_slice(&problem.input_goal);
+            let n = problem.start.len();
+            for (input, row) in input.iter_mut().zip(station.chunks_exact(n)) {
+                let terms = row.iter().zip(state.iter().zip(&problem.start));
+                *input += terms.map(|(k, (x, rest))| k * (x - rest)).sum::<f64>();
+            }
+        }),
         Nominal::Rest => planner.begin_with(with, start, limits, |_, _, input| {
             input.copy_from_slice(&problem.input_goal);
         }),

@@ -77,12 +77,6 @@ impl Trajectory {
     }
 }
 
-/// A trajectory that stopped being safe or finite at a step.
-struct Left {
-    step: usize,
-    error: DynamicsError,
-}
-
 /// A gradient below this, relative to 1, is as flat as rounding allows.
 const FLAT: f64 = 1e-9;
 
@@ -326,7 +320,7 @@ impl Planner {
         (model, cost): (&mut dyn Dynamics, &mut dyn Cost),
         length: f64,
         limits: Option<&InputLimits>,
-    ) -> Result<(), Left> {
+    ) -> Result<(), DynamicsError> {
         let (n, m) = (self.n, self.m);
         let (now, trial) = (&self.now, &mut self.trial);
         trial.cost = f64::INFINITY;
@@ -349,7 +343,7 @@ impl Planner {
             }
             sum += cost.running(state, input);
             model.seek(step);
-            model.step(state, input, &mut after[..n]).map_err(|error| Left { step, error })?;
+            model.step(state, input, &mut after[..n])?;
         }
         trial.cost = sum + cost.terminal(&trial.states[self.horizon * n..]);
         Ok(())
