@@ -69,6 +69,8 @@ fn plan(positions: usize) -> Plan {
             .map(|(step, s)| s.iter().map(|_| 0.002 * (step as f64).sqrt()).collect())
             .collect(),
         gains: (0..STEPS).map(|step| vec![step as f64 / 7.0; 2 * (positions + 2)]).collect(),
+        margins: states.iter().map(|_| vec![0.01, 0.02]).collect(),
+        lifts: Vec::new(),
         states,
         clearance,
     }
@@ -149,6 +151,7 @@ fn summary(positions: usize, flights: &[Flight]) -> SafeSummary {
         seed: 1,
         plant: "arc".into(),
         model: "a Gaussian process fitted to 150 rows".into(),
+        truth: "the true plant".into(),
         names: names(positions),
         scene: Scene {
             obstacles: vec![
@@ -282,7 +285,7 @@ fn a_spoiled_plan_is_refused_with_its_line() {
         std::fs::write(folder.0.join(file), text).unwrap();
     };
     refuse(TRAJECTORY, "\n1,", "\n2,", "step `1` was expected here in line `3`");
-    refuse(TRAJECTORY, "\n1,0.05,", "\n1,0.05,NaN,", "cells, but `12` columns in line `3`");
+    refuse(TRAJECTORY, "\n1,0.05,", "\n1,0.05,NaN,", "cells, but `14` columns in line `3`");
     refuse(TRAJECTORY, ",1.4,", ",nan,", "`nan` is no finite number in line `2`");
     refuse(TRAJECTORY, "px", "py", "the columns are not");
     refuse(GAINS, "\n0,ω,", "\n0,v,", "step `0` of input `ω` was expected here in line `3`");

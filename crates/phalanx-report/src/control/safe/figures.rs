@@ -63,8 +63,9 @@ fn scenes(record: &SafeRecord<'_>) -> Vec<Figure> {
         }
         if has_tube(record.plan) {
             caption.push_str(&format!(
-                " The tube holds {TUBE} standard deviations of the model on either side: of one \
-                 step, as far as the model knows itself."
+                " The tube holds {TUBE} standard deviations on either side: the model's doubt and \
+                 the noise of trials, carried along under feedback, as far as the model knows \
+                 itself."
             ));
         }
         if flights.len() > FLIGHTS_MAX {

@@ -16,8 +16,32 @@ pub const ITERATIONS: &str = "iterations.csv";
 pub const TRIALS: &str = "trials.csv";
 
 /// `w 1`, `w 2`, ..
-fn barrier_names(count: usize) -> impl Iterator<Item = String> {
-    (1..=count).map(|which| format!("w {which}"))
+fn numbered(word: &str, count: usize) -> impl Iterator<Item = String> {
+    (1..=count).map(move |which| format!("{word} {which}"))
+}
+
+/// How many columns of a trajectory are not one per state or input.
+#[derive(Debug, Clone, Copy)]
+struct Widths {
+    barriers: usize,
+    margins: usize,
+    lifts: usize,
+}
+
+impl Widths {
+    fn of(plan: &Plan) -> Self {
+        let width = |rows: &[Vec<f64>]| rows.first().map_or(0, Vec::len);
+        Self {
+            barriers: width(&plan.barriers),
+            margins: width(&plan.margins),
+            lifts: width(&plan.lifts),
+        }
+    }
+
+    fn read(head: &[&str]) -> Self {
+        let count = |word: &str| head.iter().filter(|name| name.starts_with(word)).count();
+        Self { barriers: count("w "), margins: count("margin "), lifts: count("lift ") }
+    }
 }
 
 fn texts(numbers: &[f64]) -> impl Iterator<Item = String> {
@@ -53,20 +77,21 @@ pub fn write_plan(
     write(&folder.join(ITERATIONS), &csv.finish())
 }
 
-fn trajectory_head(names: &Names, barriers: usize) -> Vec<String> {
+fn trajectory_head(names: &Names, widths: Widths) -> Vec<String> {
     let head = ["step", "seconds"].map(String::from).into_iter();
     let deviations = names.states.iter().map(|state| format!("deviation {state}"));
     head.chain(names.states.iter().cloned())
         .chain(names.inputs.iter().cloned())
-        .chain(barrier_names(barriers))
+        .chain(numbered("w", widths.barriers))
         .chain(["clearance".to_owned()])
         .chain(deviations)
+        .chain(numbered("margin", widths.margins))
+        .chain(numbered("lift", widths.lifts))
         .collect()
 }
 
 fn trajectory_csv(names: &Names, plan: &Plan) -> String {
-    let barriers = plan.barriers.first().map_or(0, Vec::len);
-    let mut csv = Csv::new(&trajectory_head(names, barriers));
+    let mut csv = Csv::new(&trajectory_head(names, Widths::of(plan)));
     for (step, state) in plan.states.iter().enumerate() {
         let mut row = vec![step.to_string(), (step as f64 * plan.dt).to_string()];
         row.extend(texts(state));
@@ -78,6 +103,8 @@ fn trajectory_csv(names: &Names, plan: &Plan) -> String {
         row.extend(texts(&plan.barriers[step]));
         row.push(plan.clearance[step].to_string());
         row.extend(texts(&plan.deviation[step]));
+        row.extend(plan.margins.get(step).iter().flat_map(|row| texts(row)));
+        row.extend(plan.lifts.get(step).iter().flat_map(|row| texts(row)));
         csv.row(&row);
     }
     csv.finish()
@@ -85,7 +112,7 @@ fn trajectory_csv(names: &Names, plan: &Plan) -> String {
 
 fn gains_head(names: &Names, barriers: usize) -> Vec<String> {
     let head = ["step", "input"].map(String::from).into_iter();
-    head.chain(names.states.iter().cloned()).chain(barrier_names(barriers)).collect()
+    head.chain(names.states.iter().cloned()).chain(numbered("w", barriers)).collect()
 }
 
 fn gains_csv(names: &Names, plan: &Plan) -> String {
@@ -186,8 +213,9 @@ impl Table<'_> {
 pub fn read_plan(folder: &Path, names: &Names, dt: f64) -> Result<Plan, FolderError> {
     let path = folder.join(TRAJECTORY);
     let table = Table { path: &path, text: read_text(&path)? };
-    let count = |head: &[&str]| head.iter().filter(|name| name.starts_with("w ")).count();
-    let rows = table.rows(|head| trajectory_head(names, count(head)))?;
+    let rows = table.rows(|head| trajectory_head(names, Widths::read(head)))?;
+    let head: Vec<&str> = table.text.lines().next().unwrap_or_default().split(',').collect();
+    let widths = Widths::read(&head);
     let (n, m) = (names.states.len(), names.inputs.len());
     let mut plan = Plan {
         dt,
@@ -197,22 +225,32 @@ pub fn read_plan(folder: &Path, names: &Names, dt: f64) -> Result<Plan, FolderEr
         clearance: Vec::new(),
         deviation: Vec::new(),
         gains: Vec::new(),
+        margins: Vec::new(),
+        lifts: Vec::new(),
     };
     let last = rows.len();
     for (place, (line, cells)) in rows.into_iter().enumerate() {
         if cells[0] != place.to_string() {
             return Err(table.wrong(line, format!("step `{place}` was expected here")));
         }
-        let b = cells.len() - 2 - n - m - 1 - n;
         plan.states.push(table.numbers(line, &cells[2..2 + n])?);
         let inputs = &cells[2 + n..2 + n + m];
         if place + 1 < last {
             plan.inputs.push(table.numbers(line, inputs)?);
         }
         let rest = table.numbers(line, &cells[2 + n + m..])?;
-        plan.barriers.push(rest[..b].to_vec());
-        plan.clearance.push(rest[b]);
-        plan.deviation.push(rest[b + 1..].to_vec());
+        let (barriers, rest) = rest.split_at(widths.barriers);
+        let (clearance, rest) = rest.split_at(1);
+        let (deviation, rest) = rest.split_at(n);
+        let (margins, lifts) = rest.split_at(widths.margins);
+        plan.barriers.push(barriers.to_vec());
+        plan.clearance.push(clearance[0]);
+        plan.deviation.push(deviation.to_vec());
+        for (rows, row) in [(&mut plan.margins, margins), (&mut plan.lifts, lifts)] {
+            if !row.is_empty() {
+                rows.push(row.to_vec());
+            }
+        }
     }
     if plan.inputs.is_empty() {
         return Err(table.wrong(1, "a plan has at least one step".into()));

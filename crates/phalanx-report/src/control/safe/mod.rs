@@ -24,7 +24,7 @@ mod trials;
 
 pub use files::{GAINS, ITERATIONS, TRAJECTORY, TRIALS, read_plan, write_plan, write_trials};
 pub use fit::{FitSummary, OutputFit, write_fit_report};
-pub use page::{fit_table, safe_tables, write_safe_report};
+pub use page::{MODEL, PLANT, fit_table, safe_tables, write_safe_report};
 pub use rate::{Rate, wilson};
 pub use record::{
     Attempt, Flight, Iteration, Names, Obstacle, Plan, PlanSummary, RoundSummary, SafeRecord,

@@ -14,6 +14,11 @@ use crate::page::{table, write};
 use crate::svg;
 use crate::table::{Grid, plain as aligned};
 
+/// What trials are flown on where there is nothing better.
+pub const MODEL: &str = "the model";
+/// What they are flown on otherwise.
+pub const PLANT: &str = "the true plant";
+
 /// What every reader of a page about safety has to know.
 const ARGUMENT: &str = "If the start is strictly safe and the barrier state stays finite along the \
     true trajectory, every constraint holds. With a learnt model that is an argument, not a proof: \
@@ -153,8 +158,9 @@ fn verdict(summary: &SafeSummary) -> String {
     };
     match summary.trials.first() {
         Some(trials) => format!(
-            "{planned} Flown {} times on the true plant with {}: safe {}, at the goal {}.",
+            "{planned} Flown {} times on {} with {}: safe {}, at the goal {}.",
             trials.safe.of,
+            summary.truth,
             trials.arm,
             percent(trials.safe.share()),
             percent(trials.success.share())
@@ -178,6 +184,13 @@ fn plan_sentence(plan: &PlanSummary, model: &str) -> String {
 
 fn warnings(summary: &SafeSummary) -> Markup {
     let mut lines = Vec::new();
+    if !summary.trials.is_empty() && summary.truth == MODEL {
+        lines.push(
+            "Nobody knows how this plant moves: trials were flown on the model itself and say \
+             nothing of what the model does not know."
+                .into(),
+        );
+    }
     if let Some(plan) = summary.plan.as_ref().filter(|plan| !plan.is_reached()) {
         lines.push(format!(
             "The plan ends {} away from the goal, more than {}.",
@@ -252,7 +265,7 @@ fn trials(summary: &SafeSummary) -> Markup {
     html! { @if !summary.trials.is_empty() { section {
         h2 { "Trials" }
         (table(&trials_grid(&summary.trials)))
-        p.note { "Flown on the true plant with noise, each trial with its own stream. In brackets \
+        p.note { "Flown on " (summary.truth) " with noise, each trial with its own stream. In brackets \
             Wilson’s 95 % interval. A trial that broke off counts as unsafe. Clearance is the \
             least of all constraints h." }
     } } }

@@ -67,6 +67,10 @@ pub struct Plan {
     pub deviation: Vec<Vec<f64>>,
     /// H matrices of feedback on states and barrier states, m × (n + b), row by row
     pub gains: Vec<Vec<f64>>,
+    /// H + 1 rows of what each constraint is tightened by, or none
+    pub margins: Vec<Vec<f64>>,
+    /// H + 1 rows of what is added to each barrier state, or none
+    pub lifts: Vec<Vec<f64>>,
 }
 
 /// One iteration of a planner.
@@ -293,6 +297,8 @@ pub struct SafeSummary {
     pub plant: String,
     /// what the plan was made with: `the plant itself`, `a Gaussian process fitted to ..`
     pub model: String,
+    /// what trials are flown on: `the true plant`, or `the model` where nobody knows the plant
+    pub truth: String,
     /// what its numbers are called
     pub names: Names,
     /// where it moves

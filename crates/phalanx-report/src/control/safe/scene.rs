@@ -309,7 +309,7 @@ impl View<'_> {
         entry(svg, "goal", &|svg, x| svg.marker((x + 10.0, y), 3, "f2"));
         entry(svg, "plan", &|svg, x| svg.line((x, y), (x + 20.0, y), "curve l0"));
         if has_tube(self.plan) {
-            let text = format!("±{TUBE}σ of the model");
+            let text = format!("±{TUBE}σ as planned");
             entry(svg, &text, &|svg, x| svg.rect((x, y - 5.0), (20.0, 10.0), "tube f0", 1.0));
         }
         let drawn = &self.flights[..self.flights.len().min(FLIGHTS_MAX)];

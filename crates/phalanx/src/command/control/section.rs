@@ -34,14 +34,24 @@ impl<'a> Section<'a> {
         self.table.and_then(|table| table.get(key))
     }
 
-    pub(super) fn number(&self, key: &str, range: (f64, f64), default: f64) -> Result<f64, Problem> {
+    pub(super) fn number(
+        &self,
+        key: &str,
+        range: (f64, f64),
+        default: f64,
+    ) -> Result<f64, Problem> {
         match self.get(key) {
             Some(item) => item.number(&format!("{}.{key}", self.key), range.0, range.1),
             None => Ok(default),
         }
     }
 
-    pub(super) fn integer(&self, key: &str, range: (u64, u64), default: u64) -> Result<u64, Problem> {
+    pub(super) fn integer(
+        &self,
+        key: &str,
+        range: (u64, u64),
+        default: u64,
+    ) -> Result<u64, Problem> {
         match self.get(key) {
             Some(item) => item.integer(&format!("{}.{key}", self.key), range.0, range.1),
             None => Ok(default),

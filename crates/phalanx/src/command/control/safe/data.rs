@@ -14,7 +14,8 @@ const ROWS_MAX: usize = 5_000_000;
 
 /// A log as transitions: each row but the last of a flight, and what the next row says.
 ///
-/// Rows follow each other in time, one step apart. A column `flight`, where there is one, says
+/// Outputs are increments, or rates where `rate_of` has the seconds of a step. Rows follow each
+/// other in time, one step apart. A column `flight`, where there is one, says
 /// where one flight ends and the next begins; columns with other names are ignored.
 ///
 /// # Errors
@@ -23,6 +24,7 @@ pub(super) fn transitions(
     path: &Path,
     names: &Names,
     rows_max: usize,
+    rate_of: Option<f64>,
 ) -> Result<Samples, Problem> {
     let log = Log::read(path, names)?;
     let (n, m) = (names.states.len(), names.inputs.len());
@@ -43,7 +45,9 @@ pub(super) fn transitions(
         let at = pairs[place * pairs.len() / kept];
         let (now, next) = (&log.rows[at], &log.rows[at + 1]);
         inputs.extend_from_slice(&now.numbers);
-        outputs.extend((0..n).map(|entry| next.numbers[entry] - now.numbers[entry]));
+        let seconds = rate_of.unwrap_or(1.0);
+        let change = |entry: usize| (next.numbers[entry] - now.numbers[entry]) / seconds;
+        outputs.extend((0..n).map(change));
     }
     Samples::new((n + m, n), inputs, outputs)
         .map_err(|error| super::model::refused(&error).at(path.display()))

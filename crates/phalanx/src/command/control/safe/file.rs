@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use phalanx_report::FORMAT;
 use phalanx_report::control::safe::Obstacle;
-use phalanx_tasks::safe_control::barrier::{Combination, Course, Operator};
+use phalanx_tasks::safe_control::barrier::{Combination, Course, Operator, Risk, Spread};
 use phalanx_tasks::safe_control::gp::Kernel;
 use phalanx_tasks::safe_control::planner::{InputLimits, Problem as Task, Settings};
 
@@ -35,20 +35,6 @@ pub(super) const TOP_KEYS: &[&str] = &[
 /// Keys that tell a file of safe control from one of `phalanx control regulate`.
 const TELLING: &[&str] = &["barrier", "goal", "learning", "model", "obstacles", "planner", "start"];
 
-/// How uncertainty enters the barrier state.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum RiskPlan {
-    /// the model's mean alone
-    Mean,
-    /// the mean of the barrier to second order
-    SecondOrder,
-    /// so many deviations between the mean and every obstacle
-    Tightened {
-        /// κ
-        kappa: f64,
-    },
-}
-
 /// Barrier states of a file.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BarrierPlan {
@@ -59,9 +45,11 @@ pub struct BarrierPlan {
     /// ρ
     pub contraction: f64,
     /// how uncertainty enters
-    pub risk: RiskPlan,
-    /// whether deviations are those of the whole flight under feedback, not of one step
-    pub is_tube: bool,
+    pub risk: Risk,
+    /// whose deviations count: those of one step, or of the flight so far under feedback
+    pub spread: Spread,
+    /// deviation of each entry of the state's noise per step that is reckoned with
+    pub noise: f64,
     /// how often deviations are found anew from the plan so far
     pub refreshes: usize,
 }
@@ -179,10 +167,9 @@ impl SafeExperiment {
         }
         if table.contains_key("stabilisation") || table.contains_key("episodes") {
             let problem = Problem::new("this is an experiment of `phalanx control regulate`");
-            return Err(problem.at(file.display()).hint(format!(
-                "`phalanx control regulate {}` runs it",
-                file.display()
-            )));
+            return Err(problem
+                .at(file.display())
+                .hint(format!("`phalanx control regulate {}` runs it", file.display())));
         }
         document::only(&table, TOP_KEYS, "of a safe-control experiment")?;
         if let Some(format) = table.get("format") {
@@ -199,6 +186,6 @@ impl SafeExperiment {
     /// # Errors
     /// When one of them makes no sense.
     pub fn course(&self) -> Result<Course, Problem> {
-        super::read::course(&self.plant, &self.obstacles, &self.state_limits)
+        super::surroundings::course(&self.plant, &self.obstacles, &self.state_limits)
     }
 }

@@ -111,9 +111,8 @@ impl SafePlant {
         let matrices = match (table.get("a"), table.get("b")) {
             (Some(a), Some(b)) => {
                 let pair = (matrix(a, "plant.a", None)?, matrix(b, "plant.b", None)?);
-                Linear::new(pair.0.clone(), pair.1.clone()).map_err(|error| {
-                    Problem::new(format!("plant: {error}")).at(&a.origin)
-                })?;
+                Linear::new(pair.0.clone(), pair.1.clone())
+                    .map_err(|error| Problem::new(format!("plant: {error}")).at(&a.origin))?;
                 Some(pair)
             }
             (None, None) => None,
@@ -129,15 +128,13 @@ impl SafePlant {
         let names = |key: &str, letter: &str, size: Option<usize>| match (table.get(key), size) {
             (Some(list), size) => names(list, key, size),
             (None, Some(size)) => Ok(numbered(letter, size)),
-            (None, None) => {
-                Err(Problem::new(format!("a plant of one's own has no `{key}`"))
-                    .at(&item.origin)
-                    .hint(
-                        "name the columns of the data, such as `states = [\"x\", \"v\"]` and \
+            (None, None) => Err(Problem::new(format!("a plant of one's own has no `{key}`"))
+                .at(&item.origin)
+                .hint(
+                    "name the columns of the data, such as `states = [\"x\", \"v\"]` and \
                          `inputs = [\"u\"]`; or give matrices `a` and `b`; or the `name` of a \
                          listed plant",
-                    ))
-            }
+                )),
         };
         let states = names("states", "x", sizes.map(|(n, _)| n))?;
         let inputs = names("inputs", "u", sizes.map(|(_, m)| m))?;

@@ -5,10 +5,10 @@ use std::path::Path;
 use phalanx_report::FORMAT;
 use phalanx_report::control::safe::Obstacle;
 use phalanx_tasks::control::Matrix;
-use phalanx_tasks::safe_control::barrier::{Combination, Operator};
+use phalanx_tasks::safe_control::barrier::{Combination, Operator, Risk, Spread};
 use phalanx_tasks::safe_control::planner::{Method, Scheme};
 
-use super::file::{BarrierPlan, LearntPlan, ModelPlan, RiskPlan, SafeExperiment};
+use super::file::{BarrierPlan, LearntPlan, ModelPlan, SafeExperiment};
 use crate::experiment::written::{number, text};
 
 /// Characters of an id: enough that two settings of one experiment never meet.
@@ -112,7 +112,11 @@ impl SafeExperiment {
                 }
             }
         }
-        if parts.is_empty() { "limits = {}".into() } else { format!("limits = {{ {} }}", parts.join(", ")) }
+        if parts.is_empty() {
+            "limits = {}".into()
+        } else {
+            format!("limits = {{ {} }}", parts.join(", "))
+        }
     }
 
     fn planner_text(&self) -> String {
@@ -139,7 +143,8 @@ impl SafeExperiment {
 
     fn plant_text(&self) -> String {
         let plant = &self.plant;
-        let mut out = format!("\n[plant]\nname = {}\nstep = {}", text(&plant.name), number(plant.step));
+        let mut out =
+            format!("\n[plant]\nname = {}\nstep = {}", text(&plant.name), number(plant.step));
         if plant.entry.is_some() {
             return out;
         }
@@ -177,21 +182,25 @@ fn barrier_text(barrier: Option<&BarrierPlan>) -> String {
         Combination::Harmonic => "harmonic",
     };
     let risk = match barrier.risk {
-        RiskPlan::Mean => "risk = \"mean\"".to_owned(),
-        RiskPlan::SecondOrder => "risk = \"second-order\"".to_owned(),
-        RiskPlan::Tightened { kappa } => {
+        Risk::Mean => "risk = \"mean\"".to_owned(),
+        Risk::SecondOrder => "risk = \"second-order\"".to_owned(),
+        Risk::Tightened { kappa } => {
             format!("risk = \"tightened\", kappa = {}", number(kappa))
         }
     };
-    let tube = if barrier.is_tube { "closed-loop" } else { "one-step" };
+    let spread = match barrier.spread {
+        Spread::Tube => "tube",
+        Spread::OneStep => "one-step",
+    };
     format!(
-        "barrier = {{ kind = {}, scale = {}, combine = {}, contraction = {}, {risk}, tube = {}, \
-         refreshes = {} }}",
+        "barrier = {{ kind = {}, scale = {}, combine = {}, contraction = {}, {risk}, spread = {}, \
+         noise = {}, refreshes = {} }}",
         text(kind),
         number(scale),
         text(combine),
         number(barrier.contraction),
-        text(tube),
+        text(spread),
+        number(barrier.noise),
         barrier.refreshes
     )
 }
