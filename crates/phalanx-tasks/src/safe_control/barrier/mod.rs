@@ -30,4 +30,4 @@ pub use flow::{EmbeddedFlow, RateMoments};
 
 pub use operator::Operator;
 pub use state::{Barrier, BarrierError, Combination, Unsafe};
-pub use uncertainty::{Trajectory, Risk, RiskError, Spread, normal_quantile};
+pub use uncertainty::{Risk, RiskError, Spread, Trajectory, normal_quantile};

@@ -155,6 +155,11 @@ impl Barrier {
         &self.margins
     }
 
+    /// The lifts that [`Barrier::lift`] set.
+    pub fn lifts(&self) -> &[f64] {
+        &self.lifts
+    }
+
     fn row(table: &[f64], width: usize, step: usize) -> &[f64] {
         match (table.len() / width).checked_sub(1) {
             Some(last) => &table[step.min(last) * width..][..width],

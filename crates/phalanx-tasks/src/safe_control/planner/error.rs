@@ -57,8 +57,8 @@ pub enum PlanError {
     },
     /// Margins for the model's uncertainty leave no safe trajectory to begin with.
     #[error(
-        "only `{reached}` of the margins could be kept: constraint `{constraint}` has a clearance \
-         of `{clearance}` and a margin of `{margin}` at step `{step}`"
+        "only `{reached}` of the margins could be kept: constraint `{constraint}` has the value \
+         `{value}` and a margin of `{margin}` at step `{step}`"
     )]
     Margins {
         /// the part of the margins, 0 to 1, that a safe trajectory was found for
@@ -68,7 +68,7 @@ pub enum PlanError {
         /// the constraint there, from 0
         constraint: usize,
         /// its value without a margin
-        clearance: f64,
+        value: f64,
         /// the whole margin
         margin: f64,
     },

@@ -20,6 +20,10 @@ pub struct Plan {
     pub inputs: Vec<f64>,
     /// K of u = u* + K (x̄ − x̄*), H × m × (n + b)
     pub gains: Vec<f64>,
+    /// margins that the barrier had, (H + 1) × c; empty without
+    pub margins: Vec<f64>,
+    /// what was added to the barrier states, (H + 1) × b; empty without
+    pub lifts: Vec<f64>,
     /// limits that were planned with and hold in flight
     pub limits: Option<InputLimits>,
     /// J
@@ -164,6 +168,8 @@ pub fn plan_at(
                     states: planner.states().to_vec(),
                     inputs: planner.inputs().to_vec(),
                     gains: planner.gains().to_vec(),
+                    margins: Vec::new(),
+                    lifts: Vec::new(),
                     limits: settings.limits.clone(),
                     cost: solved.cost,
                     clearance: solved.clearance,
@@ -257,7 +263,7 @@ fn distance(last: &[f64], goal: &[f64], settings: &Settings) -> f64 {
     }
 }
 
-fn check(settings: &Settings, inputs: usize) -> Result<(), PlanError> {
+pub(super) fn check(settings: &Settings, inputs: usize) -> Result<(), PlanError> {
     if let Some(limits) = &settings.limits {
         limits.check(inputs)?;
     }

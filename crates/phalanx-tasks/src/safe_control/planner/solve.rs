@@ -64,6 +64,9 @@ pub struct Planner {
     backward: Backward,
 }
 
+/// Writes the input for a step and a state.
+type Policy<'a> = dyn FnMut(usize, &[f64], &mut [f64]) + 'a;
+
 struct Trajectory {
     states: Vec<f64>,
     inputs: Vec<f64>,
@@ -74,6 +77,48 @@ impl Trajectory {
     fn new(n: usize, m: usize, horizon: usize) -> Self {
         let (states, inputs) = (vec![0.0; (horizon + 1) * n], vec![0.0; horizon * m]);
         Self { states, inputs, cost: f64::INFINITY }
+    }
+
+    /// Becomes the trajectory of a policy.
+    fn follow(
+        &mut self,
+        (model, cost): (&mut dyn Dynamics, &mut dyn Cost),
+        start: &[f64],
+        limits: Option<&InputLimits>,
+        policy: &mut Policy<'_>,
+    ) -> Result<(), PlanError> {
+        let (n, m) = (model.states(), model.inputs());
+        let horizon = self.inputs.len() / m;
+        self.states[..n].copy_from_slice(start);
+        let mut sum = 0.0;
+        for step in 0..horizon {
+            let (before, after) = self.states.split_at_mut((step + 1) * n);
+            let (state, input) = (&before[step * n..], &mut self.inputs[step * m..(step + 1) * m]);
+            policy(step, state, input);
+            if let Some(limits) = limits {
+                limits.clip(input);
+            }
+            let refused = |error| PlanError::Nominal { step, error };
+            check_finite(model.name(), "input", input).map_err(refused)?;
+            sum += cost.running(state, input);
+            model.seek(step);
+            model.step(state, input, &mut after[..n]).map_err(refused)?;
+        }
+        sum += cost.terminal(&self.states[horizon * n..]);
+        if !sum.is_finite() {
+            return Err(PlanError::NominalCost { cost: sum });
+        }
+        self.cost = sum;
+        Ok(())
+    }
+}
+
+/// `input += K (state − planned)`.
+#[inline]
+fn add_feedback(gain: &[f64], (state, planned): (&[f64], &[f64]), input: &mut [f64]) {
+    for (input, row) in input.iter_mut().zip(gain.chunks_exact(state.len())) {
+        let terms = row.iter().zip(state.iter().zip(planned));
+        *input += terms.map(|(k, (x, planned))| k * (x - planned)).sum::<f64>();
     }
 }
 
@@ -162,30 +207,30 @@ impl Planner {
     ) -> Result<(), PlanError> {
         assert_eq!(model.states(), self.n, "the planner is of the model's size");
         assert_eq!(model.inputs(), self.m, "the planner is of the model's size");
-        let (n, m) = (self.n, self.m);
-        self.now.states[..n].copy_from_slice(start);
-        let mut sum = 0.0;
-        for step in 0..self.horizon {
-            let (before, after) = self.now.states.split_at_mut((step + 1) * n);
-            let (state, input) =
-                (&before[step * n..], &mut self.now.inputs[step * m..(step + 1) * m]);
-            policy(step, state, input);
-            if let Some(limits) = limits {
-                limits.clip(input);
+        self.trial.follow((model, cost), start, limits, &mut policy)?;
+        std::mem::swap(&mut self.now, &mut self.trial);
+        Ok(())
+    }
+
+    /// The same with the trajectory's own feedback, one step on; the last input is held.
+    pub(super) fn begin_shifted(
+        &mut self,
+        (model, cost): (&mut dyn Dynamics, &mut dyn Cost),
+        start: &[f64],
+        limits: Option<&InputLimits>,
+    ) -> Result<(), PlanError> {
+        let (n, m, last) = (self.n, self.m, self.horizon - 1);
+        let (now, gains) = (&self.now, &self.backward.gains);
+        let mut policy = |step: usize, state: &[f64], input: &mut [f64]| {
+            let at = (step + 1).min(last);
+            input.copy_from_slice(&now.inputs[at * m..][..m]);
+            if step < last {
+                let gain = &gains[at * m * n..][..m * n];
+                add_feedback(gain, (state, &now.states[at * n..][..n]), input);
             }
-            check_finite(model.name(), "input", input)
-                .map_err(|error| PlanError::Nominal { step, error })?;
-            sum += cost.running(state, input);
-            model.seek(step);
-            model
-                .step(state, input, &mut after[..n])
-                .map_err(|error| PlanError::Nominal { step, error })?;
-        }
-        sum += cost.terminal(&self.now.states[self.horizon * n..]);
-        if !sum.is_finite() {
-            return Err(PlanError::NominalCost { cost: sum });
-        }
-        self.now.cost = sum;
+        };
+        self.trial.follow((model, cost), start, limits, &mut policy)?;
+        std::mem::swap(&mut self.now, &mut self.trial);
         Ok(())
     }
 
@@ -332,12 +377,11 @@ impl Planner {
             let input = &mut trial.inputs[step * m..][..m];
             let old = &now.states[step * n..][..n];
             let gain = &self.backward.gains[step * m * n..][..m * n];
-            for (i, row) in gain.chunks_exact(n).enumerate() {
-                let feedback: f64 =
-                    row.iter().zip(state.iter().zip(old)).map(|(k, (x, old))| k * (x - old)).sum();
-                let offset = self.backward.offsets[step * m + i];
-                input[i] = now.inputs[step * m + i] + length * offset + feedback;
+            for (i, input) in input.iter_mut().enumerate() {
+                let place = step * m + i;
+                *input = now.inputs[place] + length * self.backward.offsets[place];
             }
+            add_feedback(gain, (state, old), input);
             if let Some(limits) = limits {
                 limits.clip(input);
             }

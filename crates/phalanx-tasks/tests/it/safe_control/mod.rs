@@ -1,6 +1,10 @@
 //! Barrier states, planners and plants: the numbers of the specification, and what holds exactly.
+mod doubt;
 mod goldens;
+mod laws;
+mod linear;
 mod oracles;
+mod refusals;
 
 use std::ops::ControlFlow;
 
