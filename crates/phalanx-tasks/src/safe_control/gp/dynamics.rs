@@ -4,7 +4,7 @@ use std::sync::Arc;
 use super::error::GpError;
 use super::model::GaussianProcess;
 use super::predictor::Predictor;
-use crate::safe_control::dynamics::{Dynamics, DynamicsError, Linearised};
+use crate::safe_control::dynamics::{Dynamics, DynamicsError, Linearised, check_finite};
 
 /// Motion by a model of increments: `x⁺ = x + m(x, u)`, with the model's variance.
 #[derive(Debug, Clone)]
@@ -52,15 +52,6 @@ impl GpDynamics {
     }
 }
 
-fn check(what: &'static str, values: &[f64]) -> Result<(), DynamicsError> {
-    match values.iter().position(|value| !value.is_finite()) {
-        None => Ok(()),
-        Some(entry) => {
-            Err(DynamicsError::NotFinite { model: NAME, what, entry, value: values[entry] })
-        }
-    }
-}
-
 fn check_length(what: &'static str, expected: usize, found: usize) -> Result<(), DynamicsError> {
     match expected == found {
         true => Ok(()),
@@ -91,7 +82,7 @@ impl Dynamics for GpDynamics {
         check_length("next states", self.states, next.len())?;
         self.predictor.mean(&self.point, next);
         next.iter_mut().zip(state).for_each(|(next, state)| *next += state);
-        check("next state", next)
+        check_finite(NAME, "next state", next)
     }
 
     fn linearise(
@@ -113,8 +104,8 @@ impl Dynamics for GpDynamics {
             by_state[row] += 1.0;
             into.by_input[row * m..(row + 1) * m].copy_from_slice(&slope[n..]);
         }
-        check("next state", into.next)?;
-        check("derivative", &self.slope)
+        check_finite(NAME, "next state", into.next)?;
+        check_finite(NAME, "derivative", &self.slope)
     }
 
     fn curve(
@@ -129,7 +120,7 @@ impl Dynamics for GpDynamics {
         let order = self.point.len();
         check_length("second derivatives", order * order, hessian.len())?;
         self.predictor.curve(&self.point, weights, hessian);
-        check("second derivative", hessian).map(|()| true)
+        check_finite(NAME, "second derivative", hessian).map(|()| true)
     }
 
     fn variance(
@@ -141,6 +132,6 @@ impl Dynamics for GpDynamics {
         self.place(state, input)?;
         check_length("variances", self.states, variance.len())?;
         self.predictor.variance(&self.point, variance);
-        check("variance", variance).map(|()| true)
+        check_finite(NAME, "variance", variance).map(|()| true)
     }
 }
