@@ -15,5 +15,5 @@ mod partitions;
 mod personalised;
 mod population;
 mod quadratic;
-mod safe_control_gp;
 mod safe_control;
+mod safe_control_gp;

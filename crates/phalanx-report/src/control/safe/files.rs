@@ -12,6 +12,9 @@ pub const TRAJECTORY: &str = "trajectory.csv";
 pub const GAINS: &str = "gains.csv";
 /// The planner's log.
 pub const ITERATIONS: &str = "iterations.csv";
+/// Columns of the planner's log.
+const ITERATION_HEAD: [&str; 7] =
+    ["start", "iteration", "cost", "step", "regularisation", "gradient", "clearance"];
 /// What was flown.
 pub const TRIALS: &str = "trials.csv";
 
@@ -60,15 +63,7 @@ pub fn write_plan(
 ) -> Result<(), FolderError> {
     write(&folder.join(TRAJECTORY), &trajectory_csv(names, plan))?;
     write(&folder.join(GAINS), &gains_csv(names, plan))?;
-    let mut csv = Csv::new(&[
-        "start",
-        "iteration",
-        "cost",
-        "step",
-        "regularisation",
-        "gradient",
-        "clearance",
-    ]);
+    let mut csv = Csv::new(&ITERATION_HEAD);
     for one in iterations {
         let head = [(one.restart + 1).to_string(), one.iteration.to_string()];
         let numbers = [one.cost, one.step, one.regularisation, one.gradient, one.clearance];
@@ -257,6 +252,36 @@ pub fn read_plan(folder: &Path, names: &Names, dt: f64) -> Result<Plan, FolderEr
     }
     plan.gains = read_gains(folder, names, &plan)?;
     Ok(plan)
+}
+
+/// Reads the planner's log that [`write_plan`] wrote.
+///
+/// # Errors
+/// As [`read_plan`].
+pub fn read_iterations(folder: &Path) -> Result<Vec<Iteration>, FolderError> {
+    let path = folder.join(ITERATIONS);
+    let table = Table { path: &path, text: read_text(&path)? };
+    let rows = table.rows(|_| ITERATION_HEAD.map(String::from).into())?;
+    let one = |(line, cells): (usize, Vec<&str>)| {
+        let counts: Option<Vec<usize>> = cells[..2].iter().map(|cell| cell.parse().ok()).collect();
+        let values: Option<Vec<f64>> = cells[2..].iter().map(|cell| cell.parse().ok()).collect();
+        match (counts.as_deref(), values.as_deref()) {
+            (
+                Some(&[start, iteration]),
+                Some(&[cost, step, regularisation, gradient, clearance]),
+            ) if start > 0 => Ok(Iteration {
+                restart: start - 1,
+                iteration,
+                cost,
+                step,
+                regularisation,
+                gradient,
+                clearance,
+            }),
+            _ => Err(table.wrong(line, "this is no iteration".into())),
+        }
+    };
+    rows.into_iter().map(one).collect()
 }
 
 fn read_gains(folder: &Path, names: &Names, plan: &Plan) -> Result<Vec<Vec<f64>>, FolderError> {

@@ -22,7 +22,9 @@ mod record;
 mod scene;
 mod trials;
 
-pub use files::{GAINS, ITERATIONS, TRAJECTORY, TRIALS, read_plan, write_plan, write_trials};
+pub use files::{
+    GAINS, ITERATIONS, TRAJECTORY, TRIALS, read_iterations, read_plan, write_plan, write_trials,
+};
 pub use fit::{FitSummary, OutputFit, write_fit_report};
 pub use page::{MODEL, PLANT, fit_table, safe_tables, write_safe_report};
 pub use rate::{Rate, wilson};

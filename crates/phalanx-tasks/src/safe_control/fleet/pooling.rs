@@ -183,15 +183,15 @@ impl Centre {
         // Each member's step is affine in w, so that the reference is applied to it but once.
         let inverse = factor.inverse();
         let affine = |message: &FeatureStatistics| {
-            let slope = inverse.times(&message.precision.plus(pull, &Matrix::scalar(features, 1.0)));
+            let slope =
+                inverse.times(&message.precision.plus(pull, &Matrix::scalar(features, 1.0)));
             (inverse.times(&message.evidence), slope)
         };
         let affine: Vec<(Matrix, Matrix)> = per_row.iter().map(affine).collect();
         let mut weights = Matrix::zeros(features, outputs);
         for _ in 0..ROUNDS {
-            let step = |(evidence, slope): &(Matrix, Matrix)| {
-                evidence.plus(-1.0, &slope.times(&weights))
-            };
+            let step =
+                |(evidence, slope): &(Matrix, Matrix)| evidence.plus(-1.0, &slope.times(&weights));
             let steps: Vec<Matrix> = affine.iter().map(step).collect();
             weights.add(STEP, &centre(&steps)?);
         }

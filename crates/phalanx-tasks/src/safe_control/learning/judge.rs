@@ -71,7 +71,8 @@ pub fn judge(
         let count = rows as f64;
         let within = |sigmas: f64| {
             let pairs = errors.iter().zip(&deviations);
-            pairs.filter(|(error, deviation)| **error <= sigmas * **deviation).count() as f64 / count
+            pairs.filter(|(error, deviation)| **error <= sigmas * **deviation).count() as f64
+                / count
         };
         let mean = (0..rows).map(target).sum::<f64>() / count;
         let spread = (0..rows).map(|row| (target(row) - mean).powi(2)).sum::<f64>() / count;

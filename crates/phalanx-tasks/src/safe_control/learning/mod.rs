@@ -8,4 +8,4 @@ mod rounds;
 
 pub use gather::{GatherError, Observed, gather, split};
 pub use judge::{Judgement, judge};
-pub use rounds::{Flown, Learning, Round};
+pub use rounds::{Flown, Learning, Met, Round};

@@ -25,6 +25,15 @@ pub struct Flown {
     pub truth: Samples,
 }
 
+/// What a round is followed by.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Met {
+    /// what its flights met
+    Flown(Flown),
+    /// rows from elsewhere, where there was nothing to fly
+    Gathered(Samples),
+}
+
 /// One round.
 #[derive(Debug, Clone)]
 pub struct Round {
@@ -44,7 +53,7 @@ impl Learning {
     /// Does the rounds; returns all data and every round that was finished.
     ///
     /// `fly` plans with the model of a round that has its judgements already and flies the plan:
-    /// it returns what was met, `None` where there was no plan, or breaks off.
+    /// it returns what was met, or breaks off.
     ///
     /// # Guarantee
     /// The same data, seeds and `fly` give the same bits for any number of threads.
@@ -55,7 +64,7 @@ impl Learning {
         &self,
         mut samples: Samples,
         held_out: &Samples,
-        fly: &mut dyn FnMut(&Round) -> ControlFlow<(), Option<Flown>>,
+        fly: &mut dyn FnMut(&Round) -> ControlFlow<(), Met>,
     ) -> Result<(Samples, Vec<Round>), GpError> {
         let mut rounds = Vec::with_capacity(self.rounds);
         for number in 1..=self.rounds {
@@ -63,11 +72,14 @@ impl Learning {
             let judgements = judge(&model, held_out, false)?;
             let rows = samples.rows();
             let mut round = Round { number, rows, model, judgements, flown: None };
-            let ControlFlow::Continue(flown) = fly(&round) else { break };
-            if let Some(flown) = flown {
-                // Before the model is told: what it believed when the plan was made.
-                round.flown = Some(judge(&round.model, &flown.truth, false)?);
-                samples.append(&evenly(&flown.observed, self.keep)?)?;
+            let ControlFlow::Continue(met) = fly(&round) else { break };
+            match met {
+                Met::Flown(flown) => {
+                    // Before the model is told: what it believed when the plan was made.
+                    round.flown = Some(judge(&round.model, &flown.truth, false)?);
+                    samples.append(&evenly(&flown.observed, self.keep)?)?;
+                }
+                Met::Gathered(rows) => samples.append(&rows)?,
             }
             rounds.push(round);
         }

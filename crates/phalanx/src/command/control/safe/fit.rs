@@ -54,10 +54,15 @@ impl Fit {
         let stopwatch = Stopwatch::start();
         let data = experiment.data(learnt)?;
         let rows = data.samples.rows();
-        printer.note(format!("{}: fitting {} outputs to {rows} rows", experiment.name, experiment.plant.n()));
+        printer.note(format!(
+            "{}: fitting {} outputs to {rows} rows",
+            experiment.name,
+            experiment.plant.n()
+        ));
         let Learnt { model, fit } = experiment.fitted(learnt, &data)?;
         let fit = fit.expect("a model that was just fitted was also judged");
-        let folder = Folder::create(self.options.folder(&experiment, experiment.fit_folder_name()))?;
+        let folder =
+            Folder::create(self.options.folder(&experiment, experiment.fit_folder_name()))?;
         let settings = experiment.to_toml();
         let command = self.options.command("fit", &self.file);
         folder.write(EXPERIMENT, &settings)?;

@@ -6,11 +6,22 @@
 //! ```
 mod data;
 mod file;
+mod fit;
+mod folder;
+mod learn;
+mod make;
 mod model;
+mod options;
+mod plan;
 mod plant;
 mod read;
 mod read_model;
+mod simulate;
 mod surroundings;
+mod work;
 mod written;
 
 pub use file::{SafeExperiment, is_safe_control};
+pub use fit::Fit;
+pub use plan::PlanCommand;
+pub use simulate::Simulate;

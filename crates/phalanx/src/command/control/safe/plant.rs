@@ -16,7 +16,7 @@ const ORDER_MAX: usize = 64;
 const STEP: (f64, f64) = (1e-6, 1e3);
 
 /// A plant as a file has it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct SafePlant {
     /// as it is listed, or `custom`
     pub name: String,
@@ -28,6 +28,17 @@ pub struct SafePlant {
     pub names: Names,
     /// seconds per step
     pub step: f64,
+}
+
+impl std::fmt::Debug for SafePlant {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("SafePlant")
+            .field("name", &self.name)
+            .field("matrices", &self.matrices)
+            .field("names", &self.names)
+            .field("step", &self.step)
+            .finish_non_exhaustive()
+    }
 }
 
 impl SafePlant {

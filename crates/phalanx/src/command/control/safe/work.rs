@@ -51,7 +51,8 @@ impl SafeExperiment {
     pub(super) fn motion_by(&self, model: &Model) -> Result<Box<dyn Dynamics>, Problem> {
         match model {
             Model::Plant => self.plant.dynamics().ok_or_else(|| {
-                Problem::new("nobody knows how this plant moves").hint("learn it: give `model.data`")
+                Problem::new("nobody knows how this plant moves")
+                    .hint("learn it: give `model.data`")
             }),
             Model::Learnt(model) => self.motion(model),
         }
@@ -213,8 +214,7 @@ impl SafeExperiment {
                 goal: &self.task.goal,
                 positions: &self.reach_entries(),
             };
-            let flown =
-                fly_trials((plan, &mut embedded), &mut arena, trial, (number, 1), feedback);
+            let flown = fly_trials((plan, &mut embedded), &mut arena, trial, (number, 1), feedback);
             Ok(flown.flights.into_iter().next())
         };
         let numbers: Vec<u64> = (first..first + count as u64).collect();
