@@ -87,7 +87,7 @@ impl TimeChart {
         }
         for faint in &self.faint {
             let spots = faint.iter().map_while(|&(at, value)| Some((x.at(at)?, y.at(value)?)));
-            svg.polyline(&spots.collect::<Vec<Spot>>(), "muted");
+            svg.polyline(&spots.collect::<Vec<Spot>>(), "faint");
         }
         for level in &self.levels {
             draw_level(&mut svg, level, &y);

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use phalanx_report::FORMAT;
 
+use crate::command::control::is_safe_control;
 use crate::experiment::document::{self, Item, Kind as Shape, Table};
 use crate::experiment::expectation::{self, Bound, Expectation};
 use crate::experiment::registries::{Kind, Registries};
@@ -77,6 +78,7 @@ impl Experiment {
     ) -> Result<Self, Problem> {
         let shown = file.display().to_string();
         let table = document::parse(text, &shown)?;
+        refuse_other_kinds(&table, &shown)?;
         document::only(&table, TOP_KEYS, "of an experiment file")?;
         require_format(&table)?;
         let settings: Vec<(String, Item)> = overrides
@@ -169,6 +171,28 @@ struct Source {
     name: String,
     table: Table,
     expect: Option<Item>,
+}
+
+/// Which command reads a file that is none of `phalanx run`; `None` for one that is, or may be.
+///
+/// Files of `phalanx control` have a plant and no task.
+pub fn other_reader(table: &Table) -> Option<&'static str> {
+    let is_control = table.contains_key("plant") && !table.contains_key("task");
+    match (is_control, is_safe_control(table)) {
+        (true, true) => Some("phalanx control plan"),
+        (true, false) => Some("phalanx control regulate"),
+        (false, _) => None,
+    }
+}
+
+fn refuse_other_kinds(table: &Table, shown: &str) -> Result<(), Problem> {
+    match other_reader(table) {
+        Some(command) => {
+            let problem = Problem::new(format!("this is a file of `{command}`")).at(shown);
+            Err(problem.hint(format!("`{command} {shown}` reads it")))
+        }
+        None => Ok(()),
+    }
 }
 
 fn require_format(table: &Table) -> Result<(), Problem> {

@@ -13,4 +13,5 @@ mod matrix_files;
 mod overrides;
 mod poisoning;
 mod program;
+mod safe_control;
 mod soak;

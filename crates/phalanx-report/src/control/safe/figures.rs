@@ -112,6 +112,7 @@ fn clearance(record: &SafeRecord<'_>) -> Figure {
     let plan = record.plan;
     let at = |(step, value): (usize, &f64)| bare((step as f64 * plan.dt, *value));
     let planned: Vec<Point> = plan.clearance.iter().enumerate().map(at).collect();
+    let cap = clearance_cap(record);
     let least = |values: &mut dyn Iterator<Item = f64>| values.fold(f64::INFINITY, f64::min);
     let mut lines = vec![Line {
         note: format!("least {}", noted(least(&mut plan.clearance.iter().copied()))),
@@ -124,8 +125,8 @@ fn clearance(record: &SafeRecord<'_>) -> Figure {
         let spread = clearances(flights, plan.dt);
         let point = |spread: &super::trials::Spread| Point {
             seconds: spread.seconds,
-            value: spread.median,
-            band: Some((spread.least, spread.greatest)),
+            value: if spread.median <= cap { spread.median } else { f64::NAN },
+            band: Some((spread.least.min(cap), spread.greatest.min(cap))),
         };
         lines.push(Line {
             note: format!("least {}", noted(trials.least_clearance)),
@@ -150,8 +151,20 @@ fn clearance(record: &SafeRecord<'_>) -> Figure {
     let mut caption = String::from("The least of all constraints h; below zero one is violated.");
     if !record.flights.is_empty() {
         caption.push_str(" Of trials the median; the band spans the least to the greatest.");
+        let greatest = record.flights.iter().flatten().flat_map(|flight| &flight.clearance);
+        if greatest.copied().fold(f64::NEG_INFINITY, f64::max) > cap {
+            caption.push_str(" What runs away is cut off at the top.");
+        }
     }
     Figure { stem: "clearance".into(), label: title.into(), caption, csv, svg: chart.draw() }
+}
+
+/// Above this nobody asks how clear a trial is: half as much again as the plan and the trials of
+/// the first way of flying ever are.
+fn clearance_cap(record: &SafeRecord<'_>) -> f64 {
+    let flown = record.flights.first().into_iter().flatten();
+    let all = record.plan.clearance.iter().chain(flown.flat_map(|flight| &flight.clearance));
+    1.5 * all.copied().filter(|value| value.is_finite()).fold(0.0, f64::max)
 }
 
 /// Inputs of the plan, and those of some trials behind them.
@@ -242,7 +255,7 @@ fn barrier(plan: &Plan) -> Option<Figure> {
 /// Cost, and step and regularisation, per iteration.
 fn iterations(all: &[Iteration]) -> Vec<Figure> {
     let mut csv = Csv::new(&[
-        "start",
+        "search",
         "iteration",
         "cost",
         "step",
@@ -264,7 +277,7 @@ fn iterations(all: &[Iteration]) -> Vec<Figure> {
     };
     let name = |restart: usize| match starts {
         1 => "cost".to_owned(),
-        _ => format!("start {}", restart + 1),
+        _ => format!("search {}", restart + 1),
     };
     let lines = (0..starts.min(LINES_MAX))
         .map(|restart| line(restart, &name(restart), of(restart, |one| one.cost)))
@@ -292,7 +305,7 @@ fn iterations(all: &[Iteration]) -> Vec<Figure> {
     chart.across = "iteration";
     let mut caption = String::from("A gap is a zero: no regularisation, or no accepted step.");
     if starts > 1 {
-        caption.push_str(" Of the last start of the planner.");
+        caption.push_str(" Of the last search.");
     }
     let steps =
         Figure { stem: "steps".into(), label: title.into(), caption, csv, svg: chart.draw() };

@@ -14,7 +14,7 @@ pub const GAINS: &str = "gains.csv";
 pub const ITERATIONS: &str = "iterations.csv";
 /// Columns of the planner's log.
 const ITERATION_HEAD: [&str; 7] =
-    ["start", "iteration", "cost", "step", "regularisation", "gradient", "clearance"];
+    ["search", "iteration", "cost", "step", "regularisation", "gradient", "clearance"];
 /// What was flown.
 pub const TRIALS: &str = "trials.csv";
 

@@ -191,7 +191,11 @@ fn warnings(summary: &SafeSummary) -> Markup {
                 .into(),
         );
     }
-    if let Some(plan) = summary.plan.as_ref().filter(|plan| !plan.is_reached()) {
+    if let Some(plan) = summary.plan.as_ref().filter(|plan| plan.clearance <= 0.0) {
+        let clearance = plain(plan.clearance);
+        lines.push(format!("The plan itself enters an obstacle: its clearance is {clearance}."));
+    }
+    if let Some(plan) = summary.plan.as_ref().filter(|plan| plan.goal_error > plan.goal_tolerance) {
         lines.push(format!(
             "The plan ends {} away from the goal, more than {}.",
             plain(plan.goal_error),

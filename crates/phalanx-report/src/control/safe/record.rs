@@ -76,7 +76,7 @@ pub struct Plan {
 /// One iteration of a planner.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Iteration {
-    /// which start of the planner, from 0
+    /// which search, from 0: starts of the planner, then solves with margins found anew
     pub restart: usize,
     /// from 0
     pub iteration: usize,

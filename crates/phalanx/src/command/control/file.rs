@@ -11,6 +11,7 @@ use phalanx_tasks::diffusion_control::{
 };
 
 use super::matrices::{self, read_text};
+use super::safe::is_safe_control;
 use super::section::Section;
 use crate::experiment::Choice;
 use crate::experiment::document::{self, Item, Kind as Shape, Origin, Table};
@@ -115,6 +116,11 @@ impl ControlExperiment {
         for setting in settings {
             let (key, item) = document::parse_setting(setting)?;
             document::set(&mut table, &key, item)?;
+        }
+        if is_safe_control(&table) {
+            let problem = Problem::new("this is a file of `phalanx control plan`");
+            let hint = format!("`phalanx control plan {}` reads it", file.display());
+            return Err(problem.at(file.display()).hint(hint));
         }
         let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let folder = file.parent().unwrap_or(Path::new(""));

@@ -56,7 +56,10 @@ impl Making<'_> {
         }
         let deviation = experiment.deviations(&mut embedded, &made.plan);
         let record = told_plan(experiment, &made.plan, (deviation, &experiment.course()?));
-        let summary = self.summary(&made, (learnt.as_ref(), &model), rounds);
+        let clearance = record.clearance.iter().copied().fold(f64::INFINITY, f64::min);
+        let mut summary = self.summary((learnt.as_ref(), &model), rounds);
+        // Of the obstacles themselves: a plan without barrier states knows none.
+        summary.plan = Some(PlanSummary { clearance, ..plan_summary(experiment, &made) });
         Ok(Some(Outcome { model, learnt, made, record, summary }))
     }
 
@@ -105,7 +108,6 @@ impl Making<'_> {
 
     fn summary(
         &self,
-        made: &Made,
         (learnt, model): (Option<&Learnt>, &Model),
         rounds: Vec<RoundSummary>,
     ) -> SafeSummary {
@@ -129,7 +131,7 @@ impl Making<'_> {
                 goal: experiment.task.goal.clone(),
                 input_limits: limits.map(|both| (both.low().to_vec(), both.high().to_vec())),
             },
-            plan: Some(plan_summary(experiment, made)),
+            plan: None,
             fit: learnt.and_then(|learnt| learnt.fit.clone()),
             rounds,
             trials: Vec::new(),
@@ -188,7 +190,7 @@ pub(super) fn follow(
     one: &report::Iteration,
 ) -> ControlFlow<()> {
     let line = format!(
-        "{label}start {}, iteration {}  cost {:.6}  step {:.3}  λ {:.1e}  |Qu| {:.1e}  clearance {:.4}",
+        "{label}search {}, iteration {}  cost {:.6}  step {:.3}  λ {:.1e}  |Qu| {:.1e}  clearance {:.4}",
         one.restart + 1,
         one.iteration + 1,
         one.cost,

@@ -129,7 +129,11 @@ pub(super) fn show(printer: &mut Printer, summary: &SafeSummary) {
     if let Some(fit) = &summary.fit {
         warn_of_coverage(printer, fit);
     }
-    if let Some(plan) = summary.plan.as_ref().filter(|plan| !plan.is_reached()) {
+    if let Some(plan) = summary.plan.as_ref().filter(|plan| plan.clearance <= 0.0) {
+        let clearance = plan.clearance;
+        printer.warning(format!("the plan enters an obstacle: its clearance is {clearance:.4}"));
+    }
+    if let Some(plan) = summary.plan.as_ref().filter(|plan| plan.goal_error > plan.goal_tolerance) {
         printer.warning(format!(
             "the plan ends {:.4} away from the goal, and {} is allowed",
             plan.goal_error, plan.goal_tolerance
