@@ -29,6 +29,8 @@ impl Doubt {
 
 /// The part of a constraint's value that stays when margins are brought in step by step.
 const KEPT: f64 = 0.1;
+/// λ₀ of solves after the first.
+const WARM: f64 = 1e-6;
 /// Growth of the margins' part below which bringing them in has come to a stop.
 const PROGRESS_MIN: f64 = 1e-3;
 
@@ -58,7 +60,8 @@ pub fn plan_under_doubt(
         return Ok(best);
     }
     let mut cost = problem.cost(model)?;
-    let once = Settings { restarts: vec![best.first_lambda], ..settings.clone() };
+    // What begins near a solution needs no large λ.
+    let once = Settings { restarts: vec![WARM], ..settings.clone() };
     let (mut whole, mut part) = (0, 0.0);
     while whole < doubt.refreshes {
         let reached = freeze(model, &best, doubt)?;

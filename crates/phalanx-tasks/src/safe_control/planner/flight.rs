@@ -20,7 +20,8 @@ pub enum Feedback {
 ///
 /// The barrier state is recomputed from the measured state when ρ = 0 and follows its recursion
 /// over measured states otherwise, with the margins that the model's barrier has; so give it the
-/// model that the plan was made with.
+/// model that the plan was made with. With ρ = 0 the gains of barrier states are zero: w says
+/// nothing about the future that x does not.
 pub struct Executor<'a> {
     plan: &'a Plan,
     model: &'a mut SafetyEmbedded,
@@ -55,15 +56,32 @@ impl<'a> Executor<'a> {
     /// When the state is not finite or, but for tolerant barriers, not strictly safe: then there
     /// is no barrier state and the feedback says nothing.
     pub fn control(&mut self, measured: &[f64], input: &mut [f64]) -> Result<(), DynamicsError> {
-        if self.step == 0 {
-            self.model.embed(0, measured, &mut self.embedded)?;
-        } else {
-            self.model.track(self.step, &mut self.embedded, measured)?;
+        let before = self.step;
+        let tracked = match before {
+            0 => self.model.embed(0, measured, &mut self.embedded),
+            _ => self.model.track(before, &mut self.embedded, measured),
+        };
+        if let Err(error) = tracked {
+            let at = before.min(self.plan.horizon());
+            self.within_margin(measured, at).ok_or(error)?;
         }
         let at = self.step.min(self.plan.horizon() - 1);
         self.plan.control(at, &self.embedded, input);
         self.step += 1;
         Ok(())
+    }
+}
+
+impl Executor<'_> {
+    /// A state that is safe but has used up part of its margin has no barrier state with that
+    /// margin; it is taken for the planned one, and the plant's own states are still fed back.
+    fn within_margin(&mut self, measured: &[f64], step: usize) -> Option<()> {
+        let course = self.model.barrier()?.course();
+        let is_safe = course.constraints().iter().all(|one| one.value(measured) > 0.0);
+        let (plant, barrier) = self.embedded.split_at_mut(measured.len());
+        plant.copy_from_slice(measured);
+        barrier.copy_from_slice(&self.plan.state(step)[measured.len()..]);
+        is_safe.then_some(())
     }
 }
 

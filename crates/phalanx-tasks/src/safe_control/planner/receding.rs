@@ -13,20 +13,21 @@ pub struct Receding {
     settings: Settings,
     first_lambda: f64,
     m: usize,
-    n: usize,
+    rest: Vec<f64>,
     inputs: Vec<f64>,
     embedded: Vec<f64>,
     has_plan: bool,
 }
 
 impl Receding {
-    /// For a model and a horizon; the first λ₀ of the settings is used at every step.
+    /// For a model and a horizon; the first λ₀ of the settings is used at every step. `rest` is
+    /// the input that follows the last of a plan where holding that one is not safe.
     ///
     /// # Errors
     /// [`PlanError`] when settings are out of their range.
     pub fn new(
         model: &SafetyEmbedded,
-        horizon: usize,
+        (horizon, rest): (usize, &[f64]),
         settings: Settings,
     ) -> Result<Self, PlanError> {
         super::plan::check(&settings, model.inputs())?;
@@ -34,13 +35,17 @@ impl Receding {
             return Err(super::ProblemError::Horizon.into());
         }
         let (n, m) = (model.states(), model.inputs());
+        if rest.len() != m {
+            let (what, found) = ("rest", rest.len());
+            return Err(super::ProblemError::Length { what, expected: m, found }.into());
+        }
         Ok(Self {
             planner: Planner::new((n, m), horizon),
             first_lambda: settings.restarts[0],
             settings,
             m,
-            n,
-            inputs: vec![0.0; horizon * m],
+            rest: rest.to_vec(),
+            inputs: rest.repeat(horizon),
             embedded: vec![0.0; n],
             has_plan: false,
         })
@@ -63,7 +68,8 @@ impl Receding {
     /// Searches from a measured state and writes the input to apply now.
     ///
     /// The search begins with the plan before, one step on, under its own feedback; where that is
-    /// not safe from the measured state, with its inputs alone.
+    /// not safe from the measured state, with its inputs alone. A plan gains its last input by
+    /// holding the one before, or by `rest` where that is not safe.
     ///
     /// # Errors
     /// [`PlanError`] when the measured state or both trajectories are not safe, or the search
@@ -74,17 +80,17 @@ impl Receding {
         measured: &[f64],
         input: &mut [f64],
     ) -> Result<Solved, PlanError> {
-        let (n, m, horizon) = (self.n, self.m, self.planner.horizon());
+        let m = self.m;
         model.embed(0, measured, &mut self.embedded).map_err(PlanError::Start)?;
         let limits = self.settings.limits.as_ref();
         let mut is_begun = false;
         if self.has_plan {
-            // One step on; the last input is held.
             self.inputs.copy_within(m.., 0);
-            is_begun = self
-                .planner
-                .begin_shifted((&mut *model, &mut *cost), &self.embedded, limits)
-                .is_ok();
+            for last in [None, Some(&self.rest[..])] {
+                let with: (&mut dyn Dynamics, &mut dyn Cost) = (&mut *model, &mut *cost);
+                is_begun = is_begun
+                    || self.planner.begin_shifted(with, &self.embedded, last, limits).is_ok();
+            }
         }
         if !is_begun {
             let with: (&mut dyn Dynamics, &mut dyn Cost) = (&mut *model, &mut *cost);
@@ -97,7 +103,6 @@ impl Receding {
         self.inputs.copy_from_slice(self.planner.inputs());
         self.has_plan = true;
         input.copy_from_slice(&self.inputs[..m]);
-        debug_assert_eq!(self.planner.states().len(), (horizon + 1) * n);
         Ok(solved)
     }
 }

@@ -212,19 +212,24 @@ impl Planner {
         Ok(())
     }
 
-    /// The same with the trajectory's own feedback, one step on; the last input is held.
+    /// The same with the trajectory's own feedback, one step on; the input after its last is
+    /// `last`, or the last one held.
     pub(super) fn begin_shifted(
         &mut self,
         (model, cost): (&mut dyn Dynamics, &mut dyn Cost),
         start: &[f64],
+        last: Option<&[f64]>,
         limits: Option<&InputLimits>,
     ) -> Result<(), PlanError> {
-        let (n, m, last) = (self.n, self.m, self.horizon - 1);
+        let (n, m, end) = (self.n, self.m, self.horizon - 1);
         let (now, gains) = (&self.now, &self.backward.gains);
         let mut policy = |step: usize, state: &[f64], input: &mut [f64]| {
-            let at = (step + 1).min(last);
+            let at = (step + 1).min(end);
             input.copy_from_slice(&now.inputs[at * m..][..m]);
-            if step < last {
+            if let (true, Some(last)) = (step == end, last) {
+                input.copy_from_slice(last);
+            }
+            if step < end {
                 let gain = &gains[at * m * n..][..m * n];
                 add_feedback(gain, (state, &now.states[at * n..][..n]), input);
             }
@@ -296,17 +301,18 @@ impl Planner {
                 break;
             }
         }
-        self.finish((model, cost), settings, regularisation)?;
+        self.finish((model, cost), settings)?;
         Ok(Solved { status, cost: self.now.cost, iterations, clearance })
     }
 
-    /// The sweep for the executed gains.
+    /// The sweep for the executed gains: without regularisation, which would weaken them, unless
+    /// the curvature needs it.
     fn finish(
         &mut self,
         (model, cost): (&mut dyn Dynamics, &mut dyn Cost),
         settings: &Settings,
-        mut regularisation: Regularisation,
     ) -> Result<(), PlanError> {
+        let mut regularisation = Regularisation::new(settings.scheme, 0.0);
         loop {
             let lambda = regularisation.lambda();
             match self.sweep((&mut *model, &mut *cost), settings, lambda) {

@@ -81,6 +81,11 @@ fn more_margin_never_flies_less_safely() {
         before = (safe, clearance);
     }
     assert_eq!(before.0, 200);
+    // More noise than the plain plan can bear, and what a margin makes of it.
+    let (plain, ..) = flown_with(0.0, 0.015, 200).unwrap();
+    let (kept, ..) = flown_with(2.0, 0.015, 200).unwrap();
+    println!("noise .015: {plain} of 200 safe with κ 0, {kept} with κ 2");
+    assert!(plain.abs_diff(186) <= 4 && kept >= 199, "{plain} {kept}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 mod doubt;
 mod goldens;
 mod laws;
+mod learnt;
 mod linear;
 mod oracles;
 mod refusals;

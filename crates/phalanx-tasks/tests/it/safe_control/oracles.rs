@@ -53,7 +53,7 @@ fn clearance(name: &str, plan: &Plan) -> f64 {
 #[test]
 fn baselines_of_dubins_cost_and_clear_as_in_the_reference() {
     let mut model = SafetyEmbedded::without_barrier(entry("dubins").dynamics());
-    let settings = Settings { tolerance: 1e-6, ..Settings::single(0.1) };
+    let settings = Settings::single(1.0);
     let none = baseline("dubins", &mut model, false, &settings);
     let pen = baseline("dubins", &mut model, true, &settings);
     println!(
