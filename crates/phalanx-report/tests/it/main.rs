@@ -6,6 +6,7 @@ mod events;
 mod pages;
 mod parquet;
 mod reading;
+mod safe;
 mod sample;
 mod tables;
 mod tidy;

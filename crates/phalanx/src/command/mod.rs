@@ -109,7 +109,7 @@ enum Command {
     Attack(attack::Attack),
     /// Try to break the protocols, one small world per seed
     Soak(soak::Soak),
-    /// Regulate plants that are unknown, or solve for one that is known
+    /// Regulate unknown plants, and plan flights that stay clear of obstacles
     Control(control::Control),
     /// Make the data with which one user steers the global model of personalised learning
     Poison(poison::Poison),

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use phalanx_report::FORMAT;
 
+use crate::command::control::is_safe_control;
 use crate::experiment::document::{self, Item, Table};
 use crate::experiment::expectation::{self, Expectation};
 use crate::experiment::points::{Point, apply, checked_keys, points};
@@ -100,6 +101,7 @@ impl Experiment {
     ) -> Result<Self, Problem> {
         let shown = file.display().to_string();
         let table = document::parse(text, &shown)?;
+        refuse_other_kinds(&table, &shown)?;
         document::only(&table, TOP_KEYS, "of an experiment file")?;
         require_format(&table)?;
         let settings: Vec<(String, Item)> = overrides
@@ -245,6 +247,28 @@ pub struct Source {
     /// all its settings
     pub table: Table,
     expect: Option<Item>,
+}
+
+/// Which command reads a file that is none of `phalanx run`; `None` for one that is, or may be.
+///
+/// Files of `phalanx control` have a plant and no task.
+pub fn other_reader(table: &Table) -> Option<&'static str> {
+    let is_control = table.contains_key("plant") && !table.contains_key("task");
+    match (is_control, is_safe_control(table)) {
+        (true, true) => Some("phalanx control plan"),
+        (true, false) => Some("phalanx control regulate"),
+        (false, _) => None,
+    }
+}
+
+fn refuse_other_kinds(table: &Table, shown: &str) -> Result<(), Problem> {
+    match other_reader(table) {
+        Some(command) => {
+            let problem = Problem::new(format!("this is a file of `{command}`")).at(shown);
+            Err(problem.hint(format!("`{command} {shown}` reads it")))
+        }
+        None => Ok(()),
+    }
 }
 
 fn require_format(table: &Table) -> Result<(), Problem> {

@@ -15,5 +15,6 @@ mod matrix_files;
 mod overrides;
 mod poisoning;
 mod program;
+mod safe_control;
 mod soak;
 mod sweep;
