@@ -405,3 +405,19 @@ fn a_parameter_of_defences_is_drawn_as_an_axis() {
     let found: f64 = line.split(',').nth(3).unwrap().parse().unwrap();
     assert!((found - 0.75).abs() < 1e-12, "{line}");
 }
+
+#[test]
+fn an_arm_without_attack_is_a_column_and_no_worst_case() {
+    let all = points();
+    let folder = write("campaign-reference", &all);
+    for point in all.iter().filter(|p| p.rule == 1 && p.is_mixed && p.attack == 0) {
+        edit(point, &folder, |summary| {
+            summary.byzantine = 0;
+            summary.names.insert("attack".into(), "none".into());
+            summary.scores.insert("accuracy".into(), Score::over("accuracy", &[0.2]));
+        });
+    }
+    let text = words(&page(&folder));
+    assert!(text.contains("defence no attack fall-of-empires sign-flipping worst case"), "{text}");
+    assert!(text.contains("NNM + trimmed-mean 83.5 ± 0.7*"), "{text}");
+}
