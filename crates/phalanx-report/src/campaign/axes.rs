@@ -26,6 +26,12 @@ pub(crate) struct Axis {
 }
 
 impl Axis {
+    /// Whether it is a number that belongs to defences, such as a learning rate: a part of their
+    /// names that a heat map may draw as an axis instead.
+    pub(crate) fn is_parameter(&self) -> bool {
+        self.role == Role::Defence && self.key.contains('.') && self.is_numeric()
+    }
+
     /// Whether all values are numbers.
     pub(crate) fn is_numeric(&self) -> bool {
         let is_number =

@@ -11,60 +11,68 @@ const NAME_MAX: usize = 15;
 /// Where an arm stands.
 pub(super) struct Place {
     pub(super) defence: String,
+    /// the defence without its parameters, and these
+    pub(super) parts: (String, Vec<Option<Setting>>),
     pub(super) attack: String,
     pub(super) point: Vec<Option<Setting>>,
 }
 
 impl Place {
     pub(super) fn of(axes: &[Axis], settings: &Settings, short: &[(String, String)]) -> Self {
-        let attack = label(axes, settings, Role::Attack, short);
+        let names: Vec<Axis> = axes.iter().filter(|axis| !axis.is_parameter()).cloned().collect();
         let byzantine = settings.get("byzantine").and_then(Setting::number);
-        let name = || settings.get("attack").map_or_else(|| "attack".into(), Setting::words);
         let others = axes.iter().filter(|axis| axis.role == Role::Other);
-        let defence = label(axes, settings, Role::Defence, short);
+        let parameters = axes.iter().filter(|axis| axis.is_parameter());
+        let value = |axis: &Axis| settings.get(&axis.key).cloned();
         Self {
-            defence: if defence.is_empty() { common(settings) } else { defence },
-            attack: match byzantine {
-                Some(0.0) => NO_ATTACK.into(),
-                _ if attack.is_empty() => name(),
-                _ => attack,
-            },
-            point: others.map(|axis| settings.get(&axis.key).cloned()).collect(),
+            defence: defence(axes, settings, short),
+            parts: (defence(&names, settings, short), parameters.map(value).collect()),
+            attack: if byzantine == Some(0.0) { NO_ATTACK.into() } else { attack(axes, settings) },
+            point: others.map(value).collect(),
         }
     }
 }
 
-/// What the only defence of a campaign is called.
-fn common(settings: &Settings) -> String {
-    let name = |key: &str| settings.get(key).map(Setting::words);
-    let parts = ["algorithm", "rule"].into_iter().filter_map(name);
-    parts.collect::<Vec<_>>().join(", ")
+/// `mocwtm`, `NNM + trimmed-mean`, `nna, momentum = 0.9`: what varies, and the rule where nothing
+/// else would name it; algorithm and rule where neither varies.
+fn defence(axes: &[Axis], settings: &Settings, short: &[(String, String)]) -> String {
+    let has = |key: &str| axes.iter().any(|axis| axis.key == key);
+    let word = |key: &str| settings.get(key).map(Setting::words);
+    let mixing = word("mixing").filter(|name| has("mixing") && name != "none").map(|name| {
+        short.iter().find(|(_, long)| *long == name).map_or(name, |(short, _)| short.clone())
+    });
+    let is_named = has("algorithm") || has("mixing");
+    let algorithm = word("algorithm").filter(|_| has("algorithm") || !(is_named || has("rule")));
+    let rule = word("rule").filter(|_| has("rule") || !has("algorithm"));
+    let rule = [mixing, rule].into_iter().flatten().collect::<Vec<_>>().join(" + ");
+    let mut parts: Vec<String> = algorithm.into_iter().collect();
+    parts.extend(Some(rule).filter(|rule| !rule.is_empty()));
+    let is_other = |axis: &&Axis| !["algorithm", "mixing", "rule"].contains(&axis.key.as_str());
+    parts.extend(of_role(axes, settings, Role::Defence, is_other));
+    parts.join(", ")
 }
 
-/// Values of the axes of a role: names as they are, parameters with their own name before them.
-fn label(axes: &[Axis], settings: &Settings, role: Role, short: &[(String, String)]) -> String {
-    let mut text = String::new();
-    for axis in axes.iter().filter(|axis| axis.role == role) {
-        let Some(value) = settings.get(&axis.key).map(Setting::words) else { continue };
+/// `sign-flipping`, `a-little-is-enough, tau = 1.5`.
+fn attack(axes: &[Axis], settings: &Settings) -> String {
+    let name = settings.get("attack").map_or_else(|| "attack".into(), Setting::words);
+    let is_other = |axis: &&Axis| axis.key != "attack";
+    let parameters = of_role(axes, settings, Role::Attack, is_other);
+    [name].into_iter().chain(parameters).collect::<Vec<_>>().join(", ")
+}
+
+/// Names as they are, parameters after their own name; what an arm does not have is left out.
+fn of_role(
+    axes: &[Axis],
+    settings: &Settings,
+    role: Role,
+    is_wanted: impl Fn(&&Axis) -> bool,
+) -> Vec<String> {
+    let part = |axis: &Axis| {
+        let value = settings.get(&axis.key)?.words();
         let is_name = !axis.key.contains('.');
-        match (axis.key.as_str(), text.is_empty()) {
-            ("mixing", _) if value == "none" => {}
-            ("mixing", is_first) => {
-                let find = short.iter().find(|(_, long)| *long == value);
-                let value = find.map_or(value, |(short, _)| short.clone());
-                let between = if is_first { "" } else { ", " };
-                text.push_str(&format!("{between}{value}"));
-            }
-            ("rule", false) => text.push_str(&format!(" + {value}")),
-            (_, true) if is_name => text = value,
-            (_, false) if is_name => text.push_str(&format!(", {value}")),
-            (key, is_first) => {
-                let between = if is_first { "" } else { ", " };
-                text.push_str(&format!("{between}{} = {value}", parameter(key, axes)));
-            }
-        }
-    }
-    text
+        Some(if is_name { value } else { format!("{} = {value}", parameter(&axis.key, axes)) })
+    };
+    axes.iter().filter(|axis| axis.role == role).filter(is_wanted).filter_map(part).collect()
 }
 
 /// The last part of a key, or all of it where another axis ends alike.

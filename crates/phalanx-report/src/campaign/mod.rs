@@ -35,6 +35,8 @@ pub(crate) struct Campaign<'a> {
     pub(crate) panels: Vec<Panel>,
     /// short names in labels and what they stand for
     pub(crate) short: Vec<(String, String)>,
+    /// by defence: its name without parameters, and these in the order of their axes
+    parts: BTreeMap<String, (String, Vec<Option<Setting>>)>,
     cells: BTreeMap<(usize, usize, usize), &'a Arm<'a>>,
 }
 
@@ -93,6 +95,7 @@ impl<'a> Campaign<'a> {
             columns,
             panels,
             short,
+            parts: places.iter().map(|p| (p.defence.clone(), p.parts.clone())).collect(),
             cells: BTreeMap::new(),
         };
         campaign.place(arms, &places);
@@ -125,6 +128,20 @@ impl<'a> Campaign<'a> {
     /// All arms of a row.
     pub(crate) fn arms_of(&self, row: usize) -> Vec<&'a Arm<'a>> {
         self.cells.iter().filter(|((_, r, _), _)| *r == row).map(|(_, arm)| *arm).collect()
+    }
+
+    /// The axes that a panel and a row have values on: all but names and attacks.
+    pub(crate) fn coordinates(&self) -> Vec<&Axis> {
+        let others = self.axes.iter().filter(|axis| axis.role == Role::Other);
+        others.chain(self.axes.iter().filter(|axis| axis.is_parameter())).collect()
+    }
+
+    /// The values of a panel and a row on these axes, and the row's name without its parameters.
+    pub(crate) fn point(&self, panel: usize, row: usize) -> (Vec<Option<Setting>>, &str) {
+        let mut point = self.panels[panel].point.clone();
+        let parts = &self.parts[&self.rows[row]];
+        point.extend(parts.1.iter().cloned());
+        (point, &parts.0)
     }
 
     /// Whether in some arm the worst honest node is not the mean of them: with a server there is

@@ -3,7 +3,7 @@ use super::dots::{Dots, ROWS_MAX, Row};
 use super::heatmap::{Heat, HeatMap, HeatMaps};
 use super::panels::{Panels, Small};
 use super::{Figure, LINES_MAX, add_rows, curve_csv, file_stem, marks, seeds_words, series};
-use crate::campaign::{Axis, Campaign, Rank, Role};
+use crate::campaign::{Axis, Campaign, Rank, WorstCase};
 use crate::csv::Csv;
 use crate::settings::Setting;
 use crate::spread::Pick;
@@ -56,7 +56,7 @@ pub(crate) fn ranking(campaign: &Campaign<'_>, ranks: &[Rank]) -> Option<Figure>
     })
 }
 
-fn row_of(name: &str, group: &str, case: &crate::campaign::WorstCase) -> Row {
+fn row_of(name: &str, group: &str, case: &WorstCase) -> Row {
     Row {
         group: group.into(),
         name: name.into(),
@@ -112,108 +112,119 @@ fn ranking_csv(campaign: &Campaign<'_>) -> String {
 }
 
 /// Two axes of numbers, those that a paper would draw: tolerated Byzantine nodes down,
-/// heterogeneity across. Places are in the order of a panel's point.
-fn pair<'a>(campaign: &'a Campaign<'_>) -> Option<[(usize, &'a Axis); 2]> {
-    let others = campaign.axes.iter().filter(|axis| axis.role == Role::Other);
-    let numeric = others.enumerate().filter(|(_, axis)| axis.is_numeric());
-    let mut numeric: Vec<(usize, &Axis)> = numeric.collect();
+/// heterogeneity across. By their place among the coordinates.
+fn pair(axes: &[&Axis]) -> Option<(usize, usize)> {
+    let mut numeric: Vec<usize> = (0..axes.len()).filter(|at| axes[*at].is_numeric()).collect();
     let rank = |key: &str| match key {
         "population.f" => 0,
         "byzantine" => 1,
         "task.gamma" | "task.alpha" => 2,
         _ => 3,
     };
-    numeric.sort_by_key(|(_, axis)| rank(&axis.key));
+    numeric.sort_by_key(|at| rank(&axes[*at].key));
     match numeric.as_slice() {
-        [first, second, ..] => Some([*first, *second]),
+        [first, second, ..] => Some((*first, *second)),
         _ => None,
     }
 }
 
-/// Heat maps over two axes of numbers, one map per defence, one figure per point of the rest.
-pub(crate) fn heat_maps(campaign: &Campaign<'_>) -> Vec<Figure> {
-    let Some([down, across]) = pair(campaign) else { return Vec::new() };
-    let rest = |panel: usize| -> Vec<String> {
-        let point = campaign.panels[panel].point.iter().enumerate();
-        let kept = point.filter(|(place, _)| *place != down.0 && *place != across.0);
-        kept.map(|(_, value)| value.as_ref().map_or(String::new(), Setting::words)).collect()
-    };
-    let mut groups: Vec<(Vec<String>, Vec<usize>)> = Vec::new();
-    for panel in 0..campaign.panels.len() {
-        let rest = rest(panel);
-        match groups.iter_mut().find(|(known, _)| *known == rest) {
-            Some((_, panels)) => panels.push(panel),
-            None => groups.push((rest, vec![panel])),
-        }
-    }
-    groups
-        .into_iter()
-        .filter_map(|(rest, panels)| heat_map(campaign, ([down, across], rest, &panels)))
-        .collect()
+/// The worst case of one defence at one point of two axes.
+struct Spot<'a> {
+    name: &'a str,
+    down: Option<Setting>,
+    across: Option<Setting>,
+    case: WorstCase,
 }
 
-type Plane<'a> = ([(usize, &'a Axis); 2], Vec<String>, &'a [usize]);
-
-fn heat_map(campaign: &Campaign<'_>, ([down, across], rest, panels): Plane<'_>) -> Option<Figure> {
-    let last = |axis: &Axis| axis.key.rsplit('.').next().unwrap_or_default().to_owned();
-    let words =
-        |axis: &Axis| -> Vec<String> { axis.values.iter().flatten().map(Setting::words).collect() };
-    let find = |d: &Option<Setting>, a: &Option<Setting>| {
-        let is_there = |panel: &&usize| {
-            let point = &campaign.panels[**panel].point;
-            point[down.0] == *d && point[across.0] == *a
-        };
-        panels.iter().find(is_there).copied()
-    };
-    let mut csv = Csv::new(&["defence", &down.1.key, &across.1.key, "mean", "sound"]);
-    let mut maps = Vec::new();
-    for (row, name) in campaign.rows.iter().enumerate() {
-        let mut cells = Vec::new();
-        for d in &down.1.values {
-            let mut line = Vec::new();
-            for a in &across.1.values {
-                let case = find(d, a).and_then(|panel| campaign.worst_case(panel, row));
-                line.push(case.map_or(Heat::Absent, |case| Heat::Value {
-                    value: case.mean.mean,
-                    is_marked: !case.is_sound || case.attacks < case.of,
-                }));
-                if let Some(case) = case {
-                    let word = |v: &Option<Setting>| v.as_ref().map_or("".into(), Setting::words);
-                    let (mean, sound) = (case.mean.mean.to_string(), case.is_sound.to_string());
-                    csv.row(&[name.clone(), word(d), word(a), mean, sound]);
-                }
+/// Heat maps over two axes of numbers, one map per defence, one figure per point of the rest.
+pub(crate) fn heat_maps(campaign: &Campaign<'_>) -> Vec<Figure> {
+    let axes = campaign.coordinates();
+    let Some((down, across)) = pair(&axes) else { return Vec::new() };
+    let mut groups: Vec<(String, Vec<Spot<'_>>)> = Vec::new();
+    for panel in 0..campaign.panels.len() {
+        for row in 0..campaign.rows.len() {
+            let Some(case) = campaign.worst_case(panel, row) else { continue };
+            let (point, name) = campaign.point(panel, row);
+            let rest = (0..axes.len()).filter(|at| *at != down && *at != across);
+            let part = |at: usize| format!("{} = {}", last(axes[at]), words(&point[at]));
+            let rest = rest.map(part).collect::<Vec<_>>().join(", ");
+            let (down, across) = (point[down].clone(), point[across].clone());
+            let spot = Spot { name, down, across, case };
+            match groups.iter_mut().find(|(known, _)| *known == rest) {
+                Some((_, spots)) => spots.push(spot),
+                None => groups.push((rest, vec![spot])),
             }
-            cells.push(line);
-        }
-        if cells.iter().flatten().any(|cell| *cell != Heat::Absent) {
-            maps.push(HeatMap { title: name.clone(), cells });
         }
     }
-    if maps.is_empty() {
-        return None;
+    let draw = |(rest, spots)| heat_map(campaign, (axes[down], axes[across]), (rest, spots));
+    groups.into_iter().map(draw).collect()
+}
+
+fn heat_map(
+    campaign: &Campaign<'_>,
+    (down, across): (&Axis, &Axis),
+    (rest, spots): (String, Vec<Spot<'_>>),
+) -> Figure {
+    let mut csv = Csv::new(&["defence", &down.key, &across.key, "mean", "sound"]);
+    for Spot { name, down, across, case } in &spots {
+        let (mean, sound) = (case.mean.mean.to_string(), case.is_sound.to_string());
+        csv.row(&[(*name).to_owned(), words(down), words(across), mean, sound]);
     }
+    let mut names: Vec<&str> = Vec::new();
+    for spot in &spots {
+        if !names.contains(&spot.name) {
+            names.push(spot.name);
+        }
+    }
+    let heat = |name: &str, d: &Option<Setting>, a: &Option<Setting>| {
+        let is_there = |s: &&Spot<'_>| s.name == name && s.down == *d && s.across == *a;
+        let case = spots.iter().find(is_there).map(|spot| spot.case);
+        case.map_or(Heat::Absent, |case| Heat::Value {
+            value: case.mean.mean,
+            is_marked: !case.is_sound || case.attacks < case.of,
+        })
+    };
+    let map = |name: &&str| {
+        let line = |d| across.values.iter().map(|a| heat(name, d, a)).collect();
+        HeatMap { title: (*name).to_owned(), cells: down.values.iter().map(line).collect() }
+    };
+    let maps: Vec<HeatMap> = names.iter().map(map).collect();
     let score = &campaign.score;
     let mut title =
-        format!("Worst case over attacks: {score} by {} and {}", last(down.1), last(across.1));
-    let mut stem = format!("{}-by-{}-and-{}", file_stem(score), last(down.1), last(across.1));
+        format!("Worst case over attacks: {score} by {} and {}", last(down), last(across));
+    let mut stem = format!("{}-by-{}-and-{}", file_stem(score), last(down), last(across));
     if !rest.is_empty() {
-        title.push_str(&format!(", {}", rest.join(", ")));
-        stem.push_str(&format!("-{}", rest.join("-")));
+        title.push_str(&format!(", {rest}"));
+        stem.push_str(&format!("-{}", in_name(&rest)));
     }
     let mut caption = format!(
-        "Mean of honest nodes over seeds, under the attack that hurts most; the \
-         stronger the colour, the greater the value ({}).",
+        "Mean of honest nodes over seeds, under the attack that hurts most; the stronger the \
+         colour, the greater the value ({}).",
         if campaign.sign() < 0.0 { "more is better" } else { "less is better" }
     );
     let is_marked = |cell: &Heat| matches!(cell, Heat::Value { is_marked: true, .. });
     if maps.iter().flat_map(|map| map.cells.iter().flatten()).any(is_marked) {
         caption.push_str(" † a run failed, or not every attack was run.");
     }
-    let axes = ((last(down.1), words(down.1)), (last(across.1), words(across.1)));
-    let maps =
-        HeatMaps { title: title.clone(), unit: campaign.unit, down: axes.0, across: axes.1, maps };
-    let svg = maps.draw();
-    Some(Figure { stem: file_stem(&stem), label: title, caption, csv: csv.finish(), svg })
+    let labels = |axis: &Axis| (last(axis).to_owned(), axis.values.iter().map(words).collect());
+    let unit = campaign.unit;
+    let maps = HeatMaps { title, unit, down: labels(down), across: labels(across), maps };
+    let (svg, label) = (maps.draw(), maps.title);
+    Figure { stem: file_stem(&stem), label, caption, csv: csv.finish(), svg }
+}
+
+/// The last part of an axis's name.
+fn last(axis: &Axis) -> &str {
+    axis.key.rsplit('.').next().unwrap_or(&axis.key)
+}
+
+fn words(value: &Option<Setting>) -> String {
+    value.as_ref().map_or_else(String::new, Setting::words)
+}
+
+/// `f = 1, gamma = 0` as a part of a file name.
+fn in_name(point: &str) -> String {
+    point.replace(" = ", "").replace(", ", "-")
 }
 
 /// Curves of one panel: a chart per attack, a line per defence.
@@ -270,8 +281,7 @@ fn panel_curves(campaign: &Campaign<'_>, panel: usize) -> Option<Figure> {
     if all.iter().any(|line| line.note.is_some()) {
         caption.push_str(" † not every seed finished.");
     }
-    let at = name.replace(" = ", "").replace(", ", "-");
-    let stem = format!("{}-curves-{}", file_stem(&campaign.score), file_stem(&at));
+    let stem = format!("{}-curves-{}", file_stem(&campaign.score), file_stem(&in_name(name)));
     let svg = Panels { title: title.clone(), unit: campaign.unit, rounds, charts }.draw();
     let stem = stem.trim_end_matches('-').to_owned();
     Some(Figure { stem, label: title, caption, csv: csv.finish(), svg })

@@ -381,3 +381,43 @@ fn few_arms_keep_the_page_that_lists_them() {
     let text = words(&page(&write("campaign-few", &few)));
     assert!(text.contains("Phalanx experiment"), "8 arms are listed");
 }
+
+// A parameter of a defence is a part of its name in tables, and an axis of heat maps.
+#[test]
+fn a_parameter_of_defences_is_drawn_as_an_axis() {
+    let some: Vec<Point> = points().into_iter().filter(|point| point.rule == 0).collect();
+    let folder = write("campaign-parameter", &some);
+    for point in &some {
+        let path = point.folder(&folder).join("experiment.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let momentum = format!("momentum = {:?}", 0.9 * point.gamma);
+        let text = text.replace("momentum = 0.9", &momentum);
+        let text = text.replace(&format!("gamma = {:?}", point.gamma), "gamma = 0.5");
+        std::fs::write(path, text).unwrap();
+    }
+    let text = words(&page(&folder));
+    assert!(text.contains("algorithm.momentum row 0, 0.9"), "{text}");
+    assert!(text.contains("1 NNM + geometric-median, momentum = 0.9"), "{text}");
+    let csv = folder.join("figures/accuracy-by-f-and-momentum.csv");
+    let csv = std::fs::read_to_string(csv).unwrap();
+    assert_eq!(csv.lines().count(), 1 + 2 * 2 * 2, "{csv}");
+    let line = csv.lines().find(|line| line.starts_with("geometric-median,3,0.9,")).unwrap();
+    let found: f64 = line.split(',').nth(3).unwrap().parse().unwrap();
+    assert!((found - 0.75).abs() < 1e-12, "{line}");
+}
+
+#[test]
+fn an_arm_without_attack_is_a_column_and_no_worst_case() {
+    let all = points();
+    let folder = write("campaign-reference", &all);
+    for point in all.iter().filter(|p| p.rule == 1 && p.is_mixed && p.attack == 0) {
+        edit(point, &folder, |summary| {
+            summary.byzantine = 0;
+            summary.names.insert("attack".into(), "none".into());
+            summary.scores.insert("accuracy".into(), Score::over("accuracy", &[0.2]));
+        });
+    }
+    let text = words(&page(&folder));
+    assert!(text.contains("defence no attack fall-of-empires sign-flipping worst case"), "{text}");
+    assert!(text.contains("NNM + trimmed-mean 83.5 ± 0.7*"), "{text}");
+}

@@ -202,13 +202,15 @@ fn cards(source: &Source<'_>, campaign: &Campaign<'_>) -> Markup {
         .collect();
     let note = if others.is_empty() { "nothing else varies".into() } else { others.join(" × ") };
     let seconds = |run: &crate::LoadedRun| run.environment.as_ref().map(|e| e.cpu_seconds);
-    let cpu: f64 = source.runs.iter().filter_map(seconds).sum();
+    // An empty sum is -0.
+    let cpu = source.runs.iter().filter_map(seconds).sum::<f64>() + 0.0;
+    let cpu = if cpu > 0.0 { number::seconds(cpu) } else { "not known".into() };
     let cards = [
         ("defences", campaign.rows.len().to_string(), "rows of the tables".to_owned()),
         ("attacks", attacks.to_string(), "columns".into()),
         ("other settings", campaign.panels.len().to_string(), note),
         ("runs", number::count(runs as u64), format!("{finished} finished")),
-        ("processor time", number::seconds(cpu), "all runs together".into()),
+        ("processor time", cpu, "all runs together".into()),
     ];
     html! {
         dl.cards { @for (what, value, note) in cards {
