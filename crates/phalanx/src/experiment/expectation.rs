@@ -7,7 +7,7 @@
 //!
 //! [[arm]]
 //! name   = "monna"
-//! expect = { "accuracy.mean" = { above = [{ arm = "bridge", points = 0.02 }] } }    # or a little less
+//! expect = { "accuracy.mean" = { above = [{ arm = "bridge", points = 0.02 }] } }
 //! ```
 //!
 //! Where arms are swept, the name of another arm stands for its point with the same values.

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use phalanx::command::list::gather;
 use phalanx::experiment::{Arm, Experiment, Overrides, Registries};
 
+use super::program::Scratch;
+
 fn files() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments");
     let mut files = Vec::new();
@@ -79,8 +81,8 @@ fn the_grid_of_the_library_has_its_288_runs() {
     assert!(experiment.arms.iter().all(|arm| honest(arm) == 10));
 }
 
-/// A quick form is a test of the campaign's claims without its data: it ends in minutes, so it needs
-/// no file that is not here, and it expects something.
+/// A quick form is a test of the campaign's claims without its data: it ends in minutes, so it
+/// needs no file that is not here, and it expects something.
 #[test]
 fn every_campaign_has_a_quick_form_on_embedded_data_that_expects_something() {
     let campaigns = |file: &PathBuf| {
@@ -159,4 +161,36 @@ fn ids_tell_settings_apart_and_seeds_share_them() {
     assert_ne!(base.id(), parse(&text, "network.loss=0.11").id());
     // A default that is written out is the same setting.
     assert_eq!(base.id(), parse(&text, "exchange.wait=quorum").id());
+}
+
+#[test]
+fn an_arm_must_be_above_another_one_less_some_points_and_may_be_far_above_it() {
+    let text = r#"population = { n = 4, f = 0 }
+task = { name = "quadratic", noise = 0.0 }
+run = { rounds = 20, seeds = [1, 2], evaluate-every = 20 }
+[[arm]]
+name = "slow"
+set = { "algorithm.name" = "d-sgd", "algorithm.learning-rate" = 0.001 }
+expect."distance.mean" = { above = { arm = "quick", points = 0.0 } }
+[[arm]]
+name = "quick"
+set = { "algorithm.name" = "d-sgd", "algorithm.learning-rate" = 0.5, "algorithm.momentum" = 0.0 }
+expect."distance.mean" = { above = { arm = "slow", points = POINTS } }
+[algorithm]
+name = "d-sgd"
+"#;
+    for (points, code, word) in [("0.1", 1, "missed"), ("100.0", 0, "met")] {
+        let scratch = Scratch::new();
+        scratch.write("a.toml", &text.replace("POINTS", points));
+        let said = scratch.phalanx(&["run", "a.toml"]);
+        assert_eq!(said.code, Some(code), "{}{}", said.out, said.err);
+        let line = |arm: &str| {
+            let found = said.out.lines().find(|line| line.contains(arm) && line.contains("less"));
+            found.unwrap_or_else(|| panic!("{}", said.out)).to_owned()
+        };
+        assert!(line("of `quick`").starts_with("met"), "{}", said.out);
+        assert!(
+            line(&format!("of `slow` less {}", points.trim_end_matches(".0"))).starts_with(word)
+        );
+    }
 }

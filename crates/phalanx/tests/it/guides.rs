@@ -15,7 +15,8 @@ const QUICK: [&str; 6] =
 const ADDED: [(&str, &str); 2] = [("least-radius-averaging", "krum"), ("farthest", "mimic")];
 
 /// Commands that are not run here, each with its reason.
-const NOT_RUN: [(&str, &str); 2] = [
+const NOT_RUN: [(&str, &str); 3] = [
+    ("phalanx sweep collect", "folders of other machines; see the tests of sweeps"),
     ("phalanx control care plant.toml", "the file is the reader's own"),
     ("phalanx control regulate", "its experiments resolve in `control.rs`, and are flown there"),
 ];
@@ -144,6 +145,7 @@ fn quick_form(command: &[String]) -> Option<Vec<String>> {
     let mut args: Vec<String> = program[1..].to_vec();
     let kept_by_repository = args.iter().any(|arg| arg.starts_with("experiments/"));
     match args[0].as_str() {
+        "sweep" if args[1] == "cluster" => {}
         // The repository's own experiments are run elsewhere; their names and options are checked.
         "run" | "sweep" if kept_by_repository => args = checked_instead(&args),
         "run" | "sweep" => args.extend(QUICK.map(String::from)),
@@ -286,4 +288,58 @@ fn the_lines_that_the_guide_adds_have_their_place() {
         count += 1;
     }
     assert_eq!(count, 4);
+}
+
+/// What is promised to n nodes of which f may be Byzantine, row by row of the guide's table.
+const CONDITIONS: [fn(f64, f64) -> bool; 8] = [
+    |n, f| n >= 2.0 * f + 1.0,
+    |n, f| n >= 3.0 * f + 1.0,
+    |n, f| n >= 3.0 * f + 3.0,
+    |n, f| n >= 5.0 * f + 3.0,
+    |n, f| n >= 6.0 * f + 1.0,
+    |n, f| n >= 11.0 * f,
+    |n, f| 8.0 * f < n - f,
+    |n, f| n > 2.0 * f && 14.657 * f * (n - f) < (n - 2.0 * f).powi(2),
+];
+
+/// What makes the program keep to the condition of a row.
+const ENFORCED: [(usize, &[&str]); 6] = [
+    (0, &["exchange = { name = \"direct\", wait = \"all\" }"]),
+    (1, &["exchange = { name = \"signed-echo\" }"]),
+    (1, &["exchange = { name = \"rb-tm-agreement\" }"]),
+    (2, &["rule = { name = \"krum\" }"]),
+    (3, &["rule = { name = \"bulyan\" }"]),
+    (4, &["exchange = { name = \"mda-agreement\" }"]),
+];
+
+#[test]
+fn the_table_of_the_largest_f_is_what_conditions_say_and_the_program_enforces() {
+    let guide = std::fs::read_to_string(root().join("docs/plan-a-deployment.md")).unwrap();
+    let rows: Vec<Vec<String>> = guide
+        .lines()
+        .filter(|line| line.starts_with('|') && line.matches('|').count() == 11)
+        .map(|line| line.split('|').skip(1).take(10).map(|cell| cell.trim().into()).collect())
+        .collect();
+    let (header, rows) = (&rows[0], &rows[2..]);
+    assert_eq!(rows.len(), CONDITIONS.len());
+    let accepts = |(n, f): (usize, usize), lines: &[&str]| {
+        let text = format!(
+            "population = {{ n = {n}, f = {f} }}\ntask = {{ name = \"quadratic\" }}\n\
+             algorithm = {{ name = \"monna\" }}\nrun = {{ rounds = 1, seeds = [1] }}\n{}\n",
+            lines.join("\n")
+        );
+        let (path, overrides) = (Path::new("table.toml"), Overrides::default());
+        Experiment::parse(&text, path, &overrides, &Registries::ALL).is_ok()
+    };
+    for (index, (row, holds)) in rows.iter().zip(CONDITIONS).enumerate() {
+        for (n, shown) in header.iter().zip(row).skip(2) {
+            let (n, shown): (usize, usize) = (n.parse().unwrap(), shown.parse().unwrap());
+            let largest = (0..n).filter(|f| holds(n as f64, *f as f64)).max().unwrap();
+            assert_eq!(shown, largest, "{row:?}, n = {n}");
+            for (_, lines) in ENFORCED.iter().filter(|(row, _)| *row == index) {
+                assert!(accepts((n, shown), lines) || shown == 0, "{lines:?}: n {n}, f {shown}");
+                assert!(!accepts((n, shown + 1), lines), "{lines:?}: n {n}, f {}", shown + 1);
+            }
+        }
+    }
 }
