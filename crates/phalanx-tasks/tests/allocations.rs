@@ -67,7 +67,7 @@ fn of_a_search(entry: &PlantEntry, mut model: SafetyEmbedded, settings: &Setting
             })
             .unwrap();
     });
-    assert!(iterations >= 5 && accepted >= 5, "{iterations} sweeps, {accepted} accepted");
+    assert!(iterations >= 5 && accepted >= 3, "{iterations} sweeps, {accepted} accepted");
     count
 }
 

@@ -53,7 +53,7 @@ class Dubins:
 
 def planned(model, constraint, start, goal, weights, horizon, first):
     """CPU time per iteration and cost of a search by barrier-states-python."""
-    barrier = reciprocal(constraint, aggregate="sum")
+    barrier = reciprocal(constraint, aggregate="barrier_sum")
     embedded = EmbeddedDiscrete(model, DynamicDiscrete(model, barrier))
     running, inputs, terminal = weights
     reference = embedded.augment_state(np.array(goal, float))
@@ -103,9 +103,14 @@ def crocoddyl_iteration(action, start, horizon, count=50):
 
 
 def lqr(n, m):
-    if hasattr(crocoddyl.ActionModelLQR, "Random"):
-        return crocoddyl.ActionModelLQR.Random(n, m)
-    return crocoddyl.ActionModelLQR(n, m)
+    """The dense system of our bench: no zero to make use of."""
+    def entries(rows, columns):
+        numbers = [((i * 7919 + 13) % 101) / 101 - 0.5 for i in range(rows * columns)]
+        return 0.01 * np.array(numbers).reshape(rows, columns)
+
+    return crocoddyl.ActionModelLQR(np.eye(n) + entries(n, n), entries(n, m), np.eye(n),
+                                    np.eye(m), np.zeros((n, m)), np.zeros(n), np.zeros(n),
+                                    np.zeros(m))
 
 
 def ours():
@@ -126,7 +131,7 @@ def main():
              lambda: crocoddyl_iteration(crocoddyl.ActionModelUnicycle(),
                                          np.array([-1.0, -1.0, 0.1]), 120)),
             ("linear 13, 4, 300 nodes", "dense system of 13 states and 4 inputs, 300 nodes",
-             lambda: crocoddyl_iteration(lqr(13, 4), np.ones(13), 300, 10))]
+             lambda: crocoddyl_iteration(lqr(13, 4), np.full(13, 0.1), 300, 10))]
     times = {name: ([], []) for name, _, _ in rows}
     for _ in range(arguments.turns):
         mine = ours()
