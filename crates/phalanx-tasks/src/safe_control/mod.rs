@@ -8,6 +8,7 @@ pub mod barrier;
 pub mod dynamics;
 pub mod fleet;
 pub mod gp;
+pub mod learning;
 pub mod planner;
 pub mod plant;
 pub mod stream;
