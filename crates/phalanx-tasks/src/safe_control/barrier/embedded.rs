@@ -326,7 +326,8 @@ impl Dynamics for SafetyEmbedded {
             pairs.for_each(|(sum, slope)| *sum += weight * slope);
         }
         if !self.plant.curve(&state[..n], input, &scratch.weights, &mut scratch.hessian)? {
-            scratch.hessian.fill(0.0);
+            // Half of the second derivatives would be neither DDP nor iLQR.
+            return Ok(false);
         }
         // … and F_zᵀ (V_w β_xx(x⁺)) F_z …
         scratch.square.fill(0.0);

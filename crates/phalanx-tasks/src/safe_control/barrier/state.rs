@@ -1,4 +1,4 @@
-//! β(x): what barrier states stand for, from all constraints of a course.
+//! What barrier states stand for: β(x), from all constraints of a course.
 use std::sync::Arc;
 
 use super::{Course, Operator};

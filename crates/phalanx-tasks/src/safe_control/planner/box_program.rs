@@ -157,3 +157,72 @@ impl BoxProgram {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::Matrix;
+    use crate::safe_control::stream::Stream;
+
+    const M: usize = 3;
+
+    /// The best of all points where each entry is free or at one of its limits.
+    fn enumerated(goal: Quadric<'_>, low: &[f64], high: &[f64]) -> f64 {
+        let mut best = f64::INFINITY;
+        for code in 0..27 {
+            let place = [code % 3, code / 3 % 3, code / 9];
+            let mut x = [0.0; M];
+            let free: Vec<usize> = (0..M).filter(|i| place[*i] == 0).collect();
+            for i in 0..M {
+                x[i] = [0.0, low[i], high[i]][place[i]];
+            }
+            if !free.is_empty() {
+                let mut part = Matrix::zeros(free.len(), free.len());
+                let mut right = Matrix::zeros(free.len(), 1);
+                for (row, i) in free.iter().enumerate() {
+                    right[(row, 0)] = -goal.slope[*i] - goal.row(*i, &x);
+                    for (column, j) in free.iter().enumerate() {
+                        part[(row, column)] = goal.hessian[i * M + j];
+                    }
+                    part[(row, row)] += goal.lambda;
+                }
+                let solution = part.lu().unwrap().solve(&right);
+                free.iter().enumerate().for_each(|(row, i)| x[*i] = solution[(row, 0)]);
+            }
+            if (0..M).all(|i| (low[i]..=high[i]).contains(&x[i])) {
+                best = best.min(goal.value(&x));
+            }
+        }
+        best
+    }
+
+    #[test]
+    fn minima_between_limits_are_those_of_all_active_sets() {
+        let mut stream = Stream::new(11);
+        let mut program = BoxProgram::new(2, M);
+        let mut held = [0; M + 1];
+        for _ in 0..500 {
+            let (mut root, mut slope) = ([0.0; M * M], [0.0; M]);
+            stream.normals(&mut root);
+            stream.normals(&mut slope);
+            slope.iter_mut().for_each(|entry| *entry *= 3.0);
+            let root = Matrix::from_entries(M, M, root.to_vec());
+            let hessian = root.transposed_times(&root).plus(0.05, &Matrix::scalar(M, 1.0));
+            let goal = Quadric { hessian: hessian.entries(), lambda: 0.1, slope: &slope };
+            let low: [f64; M] = std::array::from_fn(|_| -2.0 * stream.uniform() - 0.01);
+            let high: [f64; M] = std::array::from_fn(|_| 2.0 * stream.uniform() + 0.01);
+            let mut x = [0.0; M];
+            assert!(program.minimise(goal, &low, &high, &mut x));
+            assert!((0..M).all(|i| (low[i]..=high[i]).contains(&x[i])));
+            let (found, expected) = (goal.value(&x), enumerated(goal, &low, &high));
+            assert!((found - expected).abs() < 1e-9, "{found} is not {expected}");
+            // Entries at a limit do not answer to the state.
+            let mut gain = [1.0; 2 * M];
+            program.gain(&[0.3; 2 * M], &mut gain);
+            let count = gain.chunks_exact(2).filter(|row| row.iter().all(|k| *k == 0.0)).count();
+            assert_eq!(count, program.is_free.iter().filter(|is_free| !**is_free).count());
+            held[count] += 1;
+        }
+        assert!(held.iter().all(|count| *count > 0), "every number of limits: {held:?}");
+    }
+}

@@ -240,3 +240,50 @@ fn close(node: &mut Node, (offset, gain): (&[f64], &[f64]), (n, m): (usize, usiz
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::safe_control::stream::Stream;
+
+    /// A node with numbers everywhere, some of them zero, and what all three stages make of it.
+    fn worked(kernel: Kernel, n: usize, m: usize) -> (Vec<f64>, Vec<f64>) {
+        let mut stream = Stream::new(3);
+        let mut node = Node::new(n, m);
+        let (mut a, mut b) = (vec![0.0; n * n], vec![0.0; n * m]);
+        for part in [&mut a, &mut b, &mut node.vx, &mut node.qx, &mut node.qu, &mut node.qux] {
+            stream.normals(part);
+        }
+        a.iter_mut().step_by(3).for_each(|entry| *entry = 0.0);
+        for i in 0..n {
+            node.vxx[i * (n + 1)] = 2.0 + i as f64;
+            node.qxx[i * (n + 1)] = 0.3;
+        }
+        (0..m).for_each(|i| node.quu[i * (m + 1)] = 1.5);
+        (kernel.expand)(&mut node, &a, &b);
+        let (mut offset, mut gain) = (vec![0.0; m], vec![0.0; m * n]);
+        let gains = Gains { offset: &mut offset, gain: &mut gain };
+        assert!((kernel.solve)(&mut node, 0.1, gains));
+        (kernel.close)(&mut node, &offset, &gain);
+        ([offset, gain].concat(), [node.vx, node.vxx].concat())
+    }
+
+    fn check<const N: usize, const M: usize>() {
+        let any = Kernel {
+            expand: |node, a, b| expand(node, (a, b), node_size(node)),
+            solve: |node, lambda, gains| solve(node, lambda, gains, node_size(node)),
+            close: |node, offset, gain| close(node, (offset, gain), node_size(node)),
+        };
+        let expected = worked(any, N, M);
+        assert_eq!(worked(Kernel::of(N, M), N, M), expected);
+        assert!(expected.1.iter().all(|entry| entry.is_finite()));
+    }
+
+    #[test]
+    fn sizes_known_to_the_compiler_change_no_bit() {
+        check::<3, 2>();
+        check::<4, 2>();
+        check::<12, 4>();
+        check::<13, 4>();
+    }
+}

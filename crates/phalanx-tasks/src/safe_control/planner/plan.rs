@@ -132,7 +132,7 @@ pub fn plan_at(
     settings: &Settings,
     observe: &mut dyn FnMut(&Iteration) -> ControlFlow<()>,
 ) -> Result<Plan, PlanError> {
-    check(settings, model.inputs())?;
+    check(settings, (model.plant_states(), model.inputs()))?;
     problem.check(model.plant_states(), model.inputs())?;
     let start = embedded_start(model, &problem.start)?;
     let mut planner = Planner::new((model.states(), model.inputs()), problem.horizon);
@@ -259,11 +259,14 @@ fn distance(last: &[f64], goal: &[f64], settings: &Settings) -> f64 {
     if entries.is_empty() {
         (0..goal.len()).map(square).sum::<f64>().sqrt()
     } else {
-        entries.iter().copied().filter(|i| *i < goal.len()).map(square).sum::<f64>().sqrt()
+        entries.iter().copied().map(square).sum::<f64>().sqrt()
     }
 }
 
-pub(super) fn check(settings: &Settings, inputs: usize) -> Result<(), PlanError> {
+pub(super) fn check(
+    settings: &Settings,
+    (states, inputs): (usize, usize),
+) -> Result<(), PlanError> {
     if let Some(limits) = &settings.limits {
         limits.check(inputs)?;
     }
@@ -278,6 +281,12 @@ pub(super) fn check(settings: &Settings, inputs: usize) -> Result<(), PlanError>
     }
     if settings.tolerance.is_nan() || settings.tolerance < 0.0 {
         return bad("tolerance", "a number that is not negative", settings.tolerance);
+    }
+    if settings.goal_tolerance.is_nan() || settings.goal_tolerance < 0.0 {
+        return bad("goal-tolerance", "a number that is not negative", settings.goal_tolerance);
+    }
+    if let Some(entry) = settings.goal_entries.iter().find(|entry| **entry >= states) {
+        return bad("goal-entries", "an entry of the plant's state", *entry as f64);
     }
     if settings.iterations_max == 0 {
         return bad("iterations-max", "at least 1", 0.0);

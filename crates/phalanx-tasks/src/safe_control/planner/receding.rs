@@ -30,7 +30,7 @@ impl Receding {
         (horizon, rest): (usize, &[f64]),
         settings: Settings,
     ) -> Result<Self, PlanError> {
-        super::plan::check(&settings, model.inputs())?;
+        super::plan::check(&settings, (model.plant_states(), model.inputs()))?;
         if horizon == 0 {
             return Err(super::ProblemError::Horizon.into());
         }

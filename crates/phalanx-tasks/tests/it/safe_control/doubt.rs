@@ -1,12 +1,17 @@
 //! Barrier states under doubt: lifts, margins, and flights with them.
-use phalanx_tasks::safe_control::barrier::{Barrier, Combination, Course, Operator, Sphere};
+use std::sync::Arc;
+
+use phalanx_tasks::safe_control::barrier::{
+    Barrier, Combination, Course, Operator, Risk, SafetyEmbedded, Sphere, Spread, Trajectory,
+};
+use phalanx_tasks::safe_control::gp::{GpDynamics, Training};
 use phalanx_tasks::safe_control::planner::{
-    Arena, Doubt, Feedback, Nominal, PlanError, Settings, fly_trials, plan_under_doubt,
+    Arena, Doubt, Feedback, Nominal, PlanError, Settings, fly_trials, plan, plan_under_doubt,
 };
 use phalanx_tasks::safe_control::plant::Trial;
 use phalanx_tasks::safe_control::stream::Stream;
 
-use super::{assert_close, embedded, entry, on_with};
+use super::{assert_close, barrier, embedded, entry, on_with};
 
 /// β and its first two derivatives at the point of the reference, in the plane.
 fn at_the_point() -> (Barrier, [f64; 2]) {
@@ -93,4 +98,74 @@ fn margins_that_nothing_can_keep_are_refused_by_name() {
     let refused = flown_with(20.0, 0.05, 1).unwrap_err();
     println!("{refused}\nhint: {}", refused.hint());
     assert!(matches!(refused, PlanError::Margins { reached, .. } if reached < 1.0), "{refused}");
+}
+
+#[test]
+fn the_tube_is_that_of_many_flights() {
+    let entry = entry("dubins");
+    let problem = (entry.problem)();
+    let mut model = embedded(entry);
+    let settings = Settings { tolerance: 1e-6, ..Settings::single(0.1) };
+    let found = plan(&mut model, &problem, Nominal::Rest, &settings, &mut on_with).unwrap();
+    let along = Trajectory { states: &found.states, inputs: &found.inputs, gains: &found.gains };
+    let noise = 1e-3;
+    let variance = [noise * noise; 3];
+    let tube = model.covariances(along, &variance, Spread::Tube).unwrap();
+    let one_step = model.covariances(along, &variance, Spread::OneStep).unwrap();
+    assert!(one_step[9..].chunks_exact(9).all(|s| s == [1e-6, 0., 0., 0., 1e-6, 0., 0., 0., 1e-6]));
+    let (course, mut truth) = (entry.course().unwrap(), entry.dynamics());
+    let mut arena = Arena {
+        truth: &mut *truth,
+        course: &course,
+        goal: &problem.goal,
+        positions: entry.positions,
+    };
+    let trial = Trial { start_noise: 0.0, process_noise: noise, reach: 0.2 };
+    let count = 4000;
+    let trials = fly_trials((&found, &mut model), &mut arena, trial, (0, count), Feedback::Closed);
+    assert_eq!(trials.safe(), count);
+    for step in [20, 60, 100, 119] {
+        let planned = &found.state(step)[..3];
+        for i in 0..3 {
+            let square = |states: &[f64]| (states[step * 3 + i] - planned[i]).powi(2);
+            let sum: f64 = trials.flights.iter().map(|flight| square(&flight.states)).sum();
+            let (measured, expected) = (sum / count as f64, tube[step * 9 + i * 4]);
+            // Four standard errors of a variance over 4000 flights are 9 %.
+            let error = (measured / expected - 1.0).abs();
+            assert!(error < 0.12, "step {step}, entry {i}: {measured:e} is not {expected:e}");
+        }
+    }
+}
+
+#[test]
+fn lifts_keep_farther_away_and_margins_follow_a_learnt_models_variance() {
+    let entry = entry("dubins");
+    let problem = (entry.problem)();
+    let settings = Settings { tolerance: 1e-6, ..Settings::single(0.1) };
+    let with = |model: &mut SafetyEmbedded, risk, noise: f64, spread| {
+        let doubt = Doubt { risk, spread, noise: vec![noise * noise; 3], refreshes: 2 };
+        plan_under_doubt(model, &problem, (Nominal::Rest, &doubt), &settings, &mut on_with)
+    };
+    let mean = with(&mut embedded(entry), Risk::Mean, 0.01, Spread::Tube).unwrap();
+    assert!(mean.margins.is_empty() && mean.lifts.is_empty());
+    let lifted = with(&mut embedded(entry), Risk::SecondOrder, 0.01, Spread::Tube).unwrap();
+    println!("clearance {:.4} of the mean, {:.4} lifted", mean.clearance, lifted.clearance);
+    assert_eq!(lifted.lifts.len(), 121);
+    assert!(lifted.lifts[1..].iter().all(|lift| *lift > 0.0));
+    assert!(lifted.cost > mean.cost);
+    let gp = Training::default().fit(&entry.observe(2, 150).unwrap()).unwrap();
+    let gp = Box::new(GpDynamics::new(Arc::new(gp)).unwrap());
+    let mut model = SafetyEmbedded::new(gp, barrier(entry), 0.0).unwrap();
+    let risk = Risk::chance(0.05).unwrap();
+    let kept = with(&mut model, risk, 0.0, Spread::Tube).unwrap();
+    assert_eq!(kept.margins.len(), 121 * 13);
+    assert!(kept.margins[..13].iter().all(|margin| *margin == 0.0));
+    assert!(kept.margins[13..].iter().all(|margin| *margin > 0.0));
+    // Every constraint keeps its margin along the plan.
+    let course = entry.course().unwrap();
+    for (state, margins) in kept.states.chunks_exact(4).zip(kept.margins.chunks_exact(13)) {
+        for (constraint, margin) in course.constraints().iter().zip(margins) {
+            assert!(constraint.value(&state[..3]) > *margin);
+        }
+    }
 }

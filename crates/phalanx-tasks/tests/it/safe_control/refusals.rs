@@ -70,6 +70,8 @@ fn problems_and_settings_that_do_not_fit_are_refused() {
         |settings: &mut Settings| settings.restarts = vec![f64::NAN],
         |settings: &mut Settings| settings.tolerance = f64::NAN,
         |settings: &mut Settings| settings.iterations_max = 0,
+        |settings: &mut Settings| settings.goal_tolerance = f64::NAN,
+        |settings: &mut Settings| settings.goal_entries = vec![0, 3],
     ] {
         assert!(matches!(refused(|_, settings| change(settings)), PlanError::Setting { .. }));
     }
