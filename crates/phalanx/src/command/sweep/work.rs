@@ -45,7 +45,8 @@ const REFRESH: Duration = Duration::from_millis(100);
 
 type Outcome = Option<Result<End, Problem>>;
 
-/// Carries out every open run, those with a checkpoint first, then the longest, so that no long one is left over at the end.
+/// Carries out every open run: those with a checkpoint first, then the longest, so that no long one
+/// is left over at the end.
 ///
 /// # Errors
 /// When the operating system gives no threads; what goes wrong in a run is in the toll.
