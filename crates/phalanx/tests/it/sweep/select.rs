@@ -106,6 +106,18 @@ fn a_choice_of_other_trials_is_not_taken_and_a_shard_needs_one() {
     succeeds(scratch.phalanx(&["sweep", "a.toml", "--select-only"]));
     let said = succeeds(scratch.phalanx(&["sweep", "a.toml", "--shard", "1/2"]));
     assert!(said.err.contains("shard 1/2: 2 runs complete"), "{}", said.err);
+    // The choice travels with what it chose.
+    let said = scratch.phalanx(&["sweep", "collect", "all/a", "runs", "--allow-missing"]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let place = scratch.path().join("all/a/selection.json");
+    assert_eq!(
+        fs::read(&place).unwrap(),
+        fs::read(scratch.path().join("runs/a/selection.json")).unwrap()
+    );
+    fs::write(&place, "{}").unwrap();
+    let said = scratch.phalanx(&["sweep", "collect", "all/a", "runs", "--allow-missing"]);
+    assert_eq!(said.code, Some(2));
+    assert!(said.err.contains("hyper-parameters were selected twice"), "{}", said.err);
     scratch.write("a.toml", &SELECT.replace("1e-6", "1e-5"));
     let said = scratch.phalanx(&["sweep", "a.toml", "--shard", "2/2"]);
     assert!(said.err.contains("hyper-parameters are not selected yet"), "{}", said.err);
