@@ -151,6 +151,9 @@ fn what_is_wrong_with_select_is_said() {
         assert_eq!(said.code, Some(2), "{to}: {}", said.err);
         assert!(said.err.contains(expected), "{to}: {}", said.err);
     }
+    scratch.write("a.toml", SELECT);
+    let said = scratch.phalanx(&["sweep", "a.toml", "--seed", "102"]);
+    assert!(said.err.contains("seed `102` of `select` is a seed of the final"), "{}", said.err);
     scratch.write("a.toml", super::GRID);
     let said = scratch.phalanx(&["sweep", "a.toml", "--select-only"]);
     assert!(said.err.contains("this file selects nothing: a.toml"), "{}", said.err);
