@@ -19,4 +19,4 @@ pub mod toy;
 
 /// Every task that an experiment file can name.
 pub const TASKS: &[Entry<TaskRule>] =
-    &[image_classification::ENTRY, personalised::ENTRY, toy::ENTRY];
+    &[safe_control::fleet::ENTRY, image_classification::ENTRY, personalised::ENTRY, toy::ENTRY];

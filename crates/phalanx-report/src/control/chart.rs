@@ -12,7 +12,8 @@ const TOP: f64 = 44.0;
 const BOTTOM: f64 = 322.0;
 const LABEL_X: f64 = 464.0;
 
-/// One point: when, how much, and from where to where a band reaches.
+/// One point: when (or at which place of another axis), how much, and from where to where a band
+/// reaches.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Point {
     pub(super) seconds: f64,
@@ -38,6 +39,23 @@ pub(super) enum Axes {
     Logarithmic,
     /// vertical from 0 to 1
     Share,
+    /// both linear, whatever they hold
+    Plain,
+    /// the vertical one logarithmic; what is not positive leaves a gap
+    LogarithmicUp,
+}
+
+impl Axes {
+    fn is_log_up(self) -> bool {
+        matches!(self, Self::Logarithmic | Self::LogarithmicUp)
+    }
+}
+
+/// A height that means something, such as where a limit lies: a dotted line across.
+#[derive(Debug, Clone)]
+pub(super) struct Level {
+    pub(super) value: f64,
+    pub(super) name: String,
 }
 
 /// A drawing of lines over time.
@@ -45,16 +63,34 @@ pub(super) enum Axes {
 pub(super) struct TimeChart {
     pub(super) title: String,
     pub(super) axes: Axes,
+    /// what the horizontal axis counts
+    pub(super) across: &'static str,
     pub(super) lines: Vec<Line>,
+    /// lines that stay in the background, without name
+    pub(super) faint: Vec<Vec<(f64, f64)>>,
+    pub(super) levels: Vec<Level>,
 }
 
 impl TimeChart {
+    /// Lines over seconds and nothing else.
+    pub(super) fn new(title: impl Into<String>, axes: Axes, lines: Vec<Line>) -> Self {
+        let (faint, levels) = (Vec::new(), Vec::new());
+        Self { title: title.into(), axes, across: "seconds", lines, faint, levels }
+    }
+
     pub(super) fn draw(&self) -> Svg {
         let mut svg = Svg::new(WIDTH, HEIGHT);
         let (x, y) = self.scales();
         self.draw_axes(&mut svg, &x, &y);
         for line in &self.lines {
             draw_band(&mut svg, line, (&x, &y));
+        }
+        for faint in &self.faint {
+            let spots = faint.iter().map_while(|&(at, value)| Some((x.at(at)?, y.at(value)?)));
+            svg.polyline(&spots.collect::<Vec<Spot>>(), "faint");
+        }
+        for level in &self.levels {
+            draw_level(&mut svg, level, &y);
         }
         let mut labels = Vec::new();
         for (place, line) in self.lines.iter().enumerate() {
@@ -70,7 +106,8 @@ impl TimeChart {
 
     fn scales(&self) -> (Scale, Scale) {
         let points = || self.lines.iter().flat_map(|line| &line.points);
-        let times: Vec<f64> = points().map(|point| point.seconds).collect();
+        let places = self.faint.iter().flatten().map(|(at, _)| *at);
+        let times: Vec<f64> = points().map(|point| point.seconds).chain(places).collect();
         let first = times.iter().copied().fold(f64::INFINITY, f64::min);
         let last = times.iter().copied().fold(0.0, f64::max);
         let values: Vec<f64> = points()
@@ -78,7 +115,9 @@ impl TimeChart {
                 let (low, high) = point.band.unwrap_or((point.value, point.value));
                 [point.value, low, high]
             })
-            .filter(|value| value.is_finite() && (*value > 0.0 || self.axes != Axes::Logarithmic))
+            .chain(self.faint.iter().flatten().map(|(_, value)| *value))
+            .chain(self.levels.iter().map(|level| level.value))
+            .filter(|value| value.is_finite() && (*value > 0.0 || !self.axes.is_log_up()))
             .collect();
         let (across, up) = ((LEFT, RIGHT), (BOTTOM, TOP));
         match self.axes {
@@ -90,6 +129,19 @@ impl TimeChart {
                 (Scale::linear((0.0, last), across), upright)
             }
             Axes::Share => (Scale::linear((0.0, last), across), Scale::linear((0.0, 1.0), up)),
+            Axes::Plain => {
+                let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+                let greatest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                // No curve runs along the edge.
+                let air = 0.04 * (greatest - least);
+                let range = Scale::linear((least - air, greatest + air), up);
+                (Scale::linear((first.min(0.0), last), across), range)
+            }
+            Axes::LogarithmicUp => {
+                let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+                let greatest = values.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+                (Scale::linear((0.0, last), across), Scale::log((least, greatest), up))
+            }
             Axes::Logarithmic => {
                 let least = values.iter().copied().fold(f64::INFINITY, f64::min);
                 let greatest = values.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
@@ -123,14 +175,26 @@ impl TimeChart {
             }
         }
         svg.line((LEFT, BOTTOM), (RIGHT, BOTTOM), "base");
-        for (value, text) in x.ticks(6, Unit::Plain) {
+        for (value, text) in x.ticks(self.ticks_across(), Unit::Plain) {
             if let Some(at) = x.at(value) {
                 svg.line((at, BOTTOM), (at, BOTTOM + 5.0), "base");
                 svg.text((at, BOTTOM + 20.0), "mid soft", &text);
             }
         }
-        let what = if x.is_log() { "seconds (log scale)" } else { "seconds" };
-        svg.text(((LEFT + RIGHT) / 2.0, BOTTOM + 41.0), "mid soft", what);
+        let what = if x.is_log() { " (log scale)" } else { "" };
+        let what = format!("{}{what}", self.across);
+        svg.text(((LEFT + RIGHT) / 2.0, BOTTOM + 41.0), "mid soft", &what);
+    }
+
+    /// Rounds and iterations are whole: of few of them each has its tick, and no half one.
+    fn ticks_across(&self) -> usize {
+        let ends = self.lines.iter().filter_map(|line| line.points.last());
+        let last = ends.map(|point| point.seconds).fold(0.0, f64::max);
+        match self.across {
+            "seconds" => 6,
+            _ if last < 1.5 => 6,
+            _ => (last as usize).clamp(1, 6),
+        }
     }
 
     fn draw_label(&self, svg: &mut Svg, label: &Label) {
@@ -142,6 +206,13 @@ impl TimeChart {
         let room = WIDTH - LABEL_X;
         svg.text_within((LABEL_X, label.y), &format!("strong f{style}"), (&line.name, room));
         svg.text_within((LABEL_X, label.y + 15.0), "small soft", (&line.note, room));
+    }
+}
+
+fn draw_level(svg: &mut Svg, level: &Level, y: &Scale) {
+    if let Some(at) = y.at(level.value) {
+        svg.line((LEFT, at), (RIGHT, at), "level");
+        svg.text((LEFT + 6.0, at - 5.0), "small soft", &level.name);
     }
 }
 

@@ -72,7 +72,7 @@ fn regret(arm: &str, flights: &[&FlightLine]) -> Figure {
         line((2, "worst", |band| band.worst, false)),
     ];
     let title = format!("Regret since the first decision: {arm}");
-    let chart = TimeChart { title: title.clone(), axes: Axes::Linear, lines: lines.into() };
+    let chart = TimeChart::new(title.clone(), Axes::Linear, lines.into());
     let lost = bands.last().map_or(0, |band| band.lost);
     let mut caption = format!(
         "Cost beyond that of the optimal controller on the same noise, over {} replications; the \
@@ -136,7 +136,7 @@ fn comparison(arms: &[(&str, Vec<&FlightLine>)], statistic: Statistic) -> Figure
         Line { name: (*arm).into(), note, style, points: bands.iter().map(point).collect() }
     };
     let lines = curves.iter().enumerate().take(LINES_MAX).map(line).collect();
-    let chart = TimeChart { title: title.into(), axes, lines };
+    let chart = TimeChart::new(title, axes, lines);
     Figure {
         stem: stem.into(),
         label: title.into(),
@@ -179,7 +179,7 @@ fn normalised(arms: &[(&str, Vec<&FlightLine>)]) -> Figure {
     };
     let lines = curves.iter().enumerate().take(LINES_MAX).map(line).collect();
     let title = "Mean regret over √t ln t";
-    let chart = TimeChart { title: title.into(), axes: Axes::Linear, lines };
+    let chart = TimeChart::new(title, Axes::Linear, lines);
     Figure {
         stem: "regret-normalised".into(),
         label: title.into(),
@@ -235,7 +235,7 @@ fn stabilisation(trials: &[TrialSummary]) -> Figure {
     let arms = lines.len();
     lines.truncate(LINES_MAX);
     let title = "Share of stabilising gains against the time spent learning";
-    let chart = TimeChart { title: title.into(), axes: Axes::Share, lines };
+    let chart = TimeChart::new(title, Axes::Share, lines);
     Figure {
         stem: "stabilisation".into(),
         label: title.into(),

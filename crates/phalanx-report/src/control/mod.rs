@@ -13,6 +13,7 @@ mod chart;
 mod figures;
 mod page;
 mod record;
+pub mod safe;
 mod summary;
 
 pub use page::{control_tables, write_control_report};

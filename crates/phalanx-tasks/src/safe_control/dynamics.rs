@@ -27,6 +27,36 @@ pub enum DynamicsError {
         /// how many were given
         found: usize,
     },
+    /// The next state is not safe: its barrier state would be infinite.
+    #[error(
+        "constraint `{constraint}` of `{model}` has the value `{value}`, and above 0 is needed"
+    )]
+    Unsafe {
+        /// which model
+        model: &'static str,
+        /// which constraint, from 0
+        constraint: usize,
+        /// its value, less the margin that is kept
+        value: f64,
+    },
+}
+
+/// Refuses numbers that are not finite.
+///
+/// # Errors
+/// [`DynamicsError::NotFinite`] names the first of them.
+pub fn check_finite(
+    model: &'static str,
+    what: &'static str,
+    values: &[f64],
+) -> Result<(), DynamicsError> {
+    // One pass without an exit is vectorised; the place is looked for only when there is one.
+    if values.iter().fold(0.0, |sum, value| sum + 0.0 * value) == 0.0 {
+        return Ok(());
+    }
+    let found = values.iter().enumerate().find(|(_, value)| !value.is_finite());
+    let (entry, value) = found.map_or((0, f64::NAN), |(entry, value)| (entry, *value));
+    Err(DynamicsError::NotFinite { model, what, entry, value })
 }
 
 /// The next state of a plant or of a model of it, with derivatives.
@@ -39,6 +69,14 @@ pub enum DynamicsError {
 pub trait Dynamics: Send {
     /// A name for messages.
     fn name(&self) -> &'static str;
+
+    /// Says which step of a horizon the next calls are about, for models that change along it.
+    fn seek(&mut self, _step: usize) {}
+
+    /// How far a state is from what is forbidden; infinite where nothing is.
+    fn clearance(&mut self, _state: &[f64]) -> f64 {
+        f64::INFINITY
+    }
 
     /// n
     fn states(&self) -> usize;

@@ -15,4 +15,7 @@ mod partitions;
 mod personalised;
 mod population;
 mod quadratic;
+mod safe_control;
+mod safe_control_learning;
+mod safe_control_gp;
 mod validation;

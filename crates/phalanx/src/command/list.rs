@@ -5,6 +5,8 @@ use clap::{Args, ValueEnum};
 
 use crate::command::Verdict;
 use crate::command::columns::paragraph;
+use crate::experiment::document;
+use crate::experiment::expand::other_reader;
 use crate::experiment::{Kind, Registries};
 use crate::printer::{Printer, Tone};
 use crate::problem::Problem;
@@ -124,9 +126,15 @@ pub fn gather(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The first comment line of a file.
+/// The first comment line of a file, and the command that reads it where that is not
+/// `phalanx run`.
 fn headline(file: &Path) -> String {
     let text = std::fs::read_to_string(file).unwrap_or_default();
     let comment = text.lines().next().and_then(|line| line.strip_prefix('#'));
-    comment.map(str::trim).unwrap_or_default().to_owned()
+    let comment = comment.map(str::trim).unwrap_or_default();
+    let table = document::parse(&text, &file.display().to_string()).ok();
+    match table.as_ref().and_then(other_reader) {
+        Some(command) => format!("({command}) {comment}"),
+        None => comment.to_owned(),
+    }
 }

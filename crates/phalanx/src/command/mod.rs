@@ -12,6 +12,7 @@ pub mod control;
 pub mod data;
 pub mod explain;
 pub mod explanation;
+pub mod export;
 pub mod list;
 pub mod poison;
 pub mod report;
@@ -96,6 +97,8 @@ enum Command {
     Explain(explain::Explain),
     /// Write the report page of runs and summarise them
     Report(report::Report),
+    /// Export runs as tables, or for TensorBoard
+    Export(export::Export),
     /// Compare two runs bit by bit
     Compare(compare::Compare),
     /// Condense the vectors of a file to one
@@ -106,7 +109,7 @@ enum Command {
     Attack(attack::Attack),
     /// Try to break the protocols, one small world per seed
     Soak(soak::Soak),
-    /// Regulate plants that are unknown, or solve for one that is known
+    /// Regulate unknown plants, and plan flights that stay clear of obstacles
     Control(control::Control),
     /// Make the data with which one user steers the global model of personalised learning
     Poison(poison::Poison),
@@ -195,6 +198,7 @@ impl Command {
             Self::List(list) => list.carry_out(printer),
             Self::Explain(explain) => explain.carry_out(printer),
             Self::Report(report) => report.carry_out(printer),
+            Self::Export(export) => export.carry_out(printer),
             Self::Compare(compare) => compare.carry_out(printer),
             Self::Aggregate(aggregate) => aggregate.carry_out(printer),
             Self::Agree(agree) => agree.carry_out(printer),

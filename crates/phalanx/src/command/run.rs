@@ -3,11 +3,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use phalanx_report::{Status, Summary};
+use phalanx_report::{Status, Summary, write_expectations};
 
 use crate::command::check::{Choice, tell_skips};
 use crate::command::columns::{columns, counted};
-use crate::command::report::{show_table, write_page};
+use crate::command::report::{show_table, unreadable, write_page};
 use crate::command::verdict::{Judgement, judge};
 use crate::command::{Verdict, data};
 use crate::environment;
@@ -119,7 +119,9 @@ pub fn conclude(
     show_table(printer, &folders)?;
     let judgements = judge(experiment, &summaries);
     show_judgements(printer, &judgements);
-    write_page(printer, &experiment_path(root, &experiment.name))?;
+    let folder = experiment_path(root, &experiment.name);
+    write_expectations(&folder, &judgements).map_err(|error| unreadable(&error))?;
+    write_page(printer, &folder)?;
     let is_met = judgements.iter().all(|judgement| judgement.is_met);
     Ok(if is_met { Verdict::Yes } else { Verdict::No })
 }

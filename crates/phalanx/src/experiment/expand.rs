@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use phalanx_report::FORMAT;
 
+use crate::command::control::is_safe_control;
 use crate::experiment::document::{self, Item, Table};
-use crate::experiment::expectation::{self, Bound, Expectation};
+use crate::experiment::expectation::{self, Expectation};
 use crate::experiment::points::{Point, apply, checked_keys, points};
 use crate::experiment::quick::Quick;
 use crate::experiment::registries::Registries;
@@ -100,6 +101,7 @@ impl Experiment {
     ) -> Result<Self, Problem> {
         let shown = file.display().to_string();
         let table = document::parse(text, &shown)?;
+        refuse_other_kinds(&table, &shown)?;
         document::only(&table, TOP_KEYS, "of an experiment file")?;
         require_format(&table)?;
         let settings: Vec<(String, Item)> = overrides
@@ -141,7 +143,7 @@ impl Experiment {
             let arm = experiment.resolve_arm(source, overrides, known);
             experiment.arms.push(arm.map_err(|problem| problem.at(&shown))?);
         }
-        experiment.require_known_arms()?;
+        experiment.find_other_arms()?;
         experiment.keep_only(&overrides.arms)?;
         let runs: usize = experiment.arms.iter().map(|arm| arm.seeds.len()).sum();
         if runs > RUNS_MAX {
@@ -192,16 +194,18 @@ impl Experiment {
         Ok(Arm { name: source.name.clone(), settings, seeds, expectations })
     }
 
-    fn require_known_arms(&self) -> Result<(), Problem> {
-        let names = || self.arms.iter().map(|arm| arm.name.as_str());
-        for arm in &self.arms {
-            for expectation in &arm.expectations {
-                if let Bound::Within { arm: other, .. } = &expectation.bound
-                    && names().all(|name| name != other)
-                {
+    /// Gives every comparison the full name of its other arm.
+    fn find_other_arms(&mut self) -> Result<(), Problem> {
+        let names: Vec<String> = self.arms.iter().map(|arm| arm.name.clone()).collect();
+        for arm in &mut self.arms {
+            for expectation in &mut arm.expectations {
+                let Some(other) = expectation.bound.other() else { continue };
+                let Some(found) = counterpart(&arm.name, other, &names) else {
                     let problem = Problem::new(format!("unknown arm `{other}`"));
-                    return Err(problem.at(&expectation.origin).among("arm", other, names()));
-                }
+                    let names = names.iter().map(String::as_str);
+                    return Err(problem.at(&expectation.origin).among("arm", other, names));
+                };
+                expectation.bound = expectation.bound.with_other(found.into());
             }
         }
         Ok(())
@@ -223,6 +227,20 @@ impl Experiment {
     }
 }
 
+/// The arm that `other` means to `arm`: that of its name, or its point with the same values, which
+/// may lack those that only `arm` sweeps.
+fn counterpart<'a>(arm: &str, other: &str, names: &'a [String]) -> Option<&'a str> {
+    if let Some(name) = names.iter().find(|name| *name == other) {
+        return Some(name);
+    }
+    let (own, prefix) = (format!("{arm}-"), format!("{other}-"));
+    let is_shared = |name: &&String| {
+        let point = name.strip_prefix(&prefix);
+        point.is_some_and(|point| own.contains(&format!("-{point}-")))
+    };
+    names.iter().filter(is_shared).max_by_key(|name| name.len()).map(String::as_str)
+}
+
 /// An arm before its settings are checked.
 pub struct Source {
     /// its name
@@ -230,6 +248,28 @@ pub struct Source {
     /// all its settings
     pub table: Table,
     expect: Option<Item>,
+}
+
+/// Which command reads a file that is none of `phalanx run`; `None` for one that is, or may be.
+///
+/// Files of `phalanx control` have a plant and no task.
+pub fn other_reader(table: &Table) -> Option<&'static str> {
+    let is_control = table.contains_key("plant") && !table.contains_key("task");
+    match (is_control, is_safe_control(table)) {
+        (true, true) => Some("phalanx control plan"),
+        (true, false) => Some("phalanx control regulate"),
+        (false, _) => None,
+    }
+}
+
+fn refuse_other_kinds(table: &Table, shown: &str) -> Result<(), Problem> {
+    match other_reader(table) {
+        Some(command) => {
+            let problem = Problem::new(format!("this is a file of `{command}`")).at(shown);
+            Err(problem.hint(format!("`{command} {shown}` reads it")))
+        }
+        None => Ok(()),
+    }
 }
 
 fn require_format(table: &Table) -> Result<(), Problem> {

@@ -1,8 +1,9 @@
 //! `phalanx control`: what it writes, that it goes on where it stopped, and what it refuses.
 use std::path::{Path, PathBuf};
 
-use phalanx::command::control::ControlExperiment;
+use phalanx::command::control::{ControlExperiment, is_safe_control};
 use phalanx::command::list::gather;
+use phalanx::experiment::document;
 
 use super::program::{Said, Scratch};
 
@@ -116,6 +117,11 @@ fn every_control_experiment_resolves_and_its_resolved_form_is_itself() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments/control");
     let mut files = Vec::new();
     gather(&root, &mut files).unwrap();
+    // Those of `phalanx control plan` are files of another kind, with tests of their own.
+    files.retain(|file| {
+        let text = std::fs::read_to_string(file).unwrap();
+        !is_safe_control(&document::parse(&text, "file").unwrap())
+    });
     assert!(files.len() >= 4, "{files:?}");
     let scratch = Scratch::new();
     for file in files {

@@ -14,5 +14,6 @@ mod voyage;
 
 pub use attack::{FLEET_ATTACKS, FleetAttack, FleetAttackRule, FleetView};
 pub use pooling::{POOLINGS, Pool, PoolError, Pooled, Pooling, PoolingRule, Pools};
+pub(crate) use reference::geometric_median;
 pub use vote::{Vote, accepts, vote};
 pub use voyage::{Fleet, FleetError, FleetHistory, FleetUpdate, fleet_regulate};

@@ -90,7 +90,7 @@ fn median(messages: &[Information], population: Population) -> Result<Matrix, Po
             factor.solve_lower(&half).symmetrised()
         };
         let whitened: Vec<Matrix> = messages.iter().map(whitened).collect();
-        let centre = median_of(&whitened, population)?;
+        let centre = geometric_median(&whitened, population)?.symmetrised();
         let lower = factor.lower();
         reference = lower.times(&centre).times_transposed(lower).symmetrised();
         let ridge = Matrix::scalar(n, 1e-12 * reference.trace());
@@ -104,7 +104,10 @@ const UNITS: usize = 2;
 
 /// The geometric median, distances and weights in f64: information spans more orders of magnitude
 /// than an f32 has digits.
-fn median_of(matrices: &[Matrix], population: Population) -> Result<Matrix, PoolError> {
+pub(crate) fn geometric_median(
+    matrices: &[Matrix],
+    population: Population,
+) -> Result<Matrix, PoolError> {
     let entry = find(RULES, "geometric-median").expect("a listed rule");
     let mut rule = built(entry, population)?;
     let rule = rule.geometric().expect("the geometric median looks at distances alone");
@@ -123,5 +126,5 @@ fn median_of(matrices: &[Matrix], population: Population) -> Result<Matrix, Pool
     for (matrix, weight) in matrices.iter().zip(&weights) {
         out.add(*weight, matrix);
     }
-    Ok(out.symmetrised())
+    Ok(out)
 }

@@ -11,6 +11,8 @@ use phalanx_tasks::diffusion_control::{
 };
 
 use super::matrices::{self, read_text};
+use super::safe::is_safe_control;
+use super::section::Section;
 use crate::experiment::Choice;
 use crate::experiment::document::{self, Item, Kind as Shape, Origin, Table};
 use crate::problem::Problem;
@@ -115,6 +117,11 @@ impl ControlExperiment {
             let (key, item) = document::parse_setting(setting)?;
             document::set(&mut table, &key, item)?;
         }
+        if is_safe_control(&table) {
+            let problem = Problem::new("this is a file of `phalanx control plan`");
+            let hint = format!("`phalanx control plan {}` reads it", file.display());
+            return Err(problem.at(file.display()).hint(hint));
+        }
         let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let folder = file.parent().unwrap_or(Path::new(""));
         let place = file.display().to_string();
@@ -199,15 +206,7 @@ impl Reader<'_> {
     }
 
     fn section(&self, key: &str, known: &[&str]) -> Result<Section<'_>, Problem> {
-        let table = match self.table.get(key) {
-            Some(item) => {
-                let table = item.table(key)?;
-                document::only(table, known, &format!("in `{key}`"))?;
-                Some(table)
-            }
-            None => None,
-        };
-        Ok(Section { key: key.into(), table })
+        Section::of(self.table, key, known)
     }
 
     fn posterior(&self) -> Result<(NoiseModel, f64), Problem> {
@@ -299,32 +298,6 @@ impl Reader<'_> {
     }
 }
 
-/// A table of the file, there or not.
-struct Section<'a> {
-    key: String,
-    table: Option<&'a Table>,
-}
-
-impl<'a> Section<'a> {
-    fn get(&self, key: &str) -> Option<&'a Item> {
-        self.table.and_then(|table| table.get(key))
-    }
-
-    fn number(&self, key: &str, range: (f64, f64), default: f64) -> Result<f64, Problem> {
-        match self.get(key) {
-            Some(item) => item.number(&format!("{}.{key}", self.key), range.0, range.1),
-            None => Ok(default),
-        }
-    }
-
-    fn integer(&self, key: &str, range: (u64, u64), default: u64) -> Result<u64, Problem> {
-        match self.get(key) {
-            Some(item) => item.integer(&format!("{}.{key}", self.key), range.0, range.1),
-            None => Ok(default),
-        }
-    }
-}
-
 fn noise_model(item: &Item) -> Result<NoiseModel, Problem> {
     Ok(match item.word("posterior.noise", &["agnostic", "aware"])? {
         "aware" => NoiseModel::Aware,
@@ -355,7 +328,7 @@ fn read_fleet(item: &Item) -> Result<FleetPlan, Problem> {
     let table = item.table("fleet")?;
     let known = ["members", "attack", "byzantine", "pooling", "tolerated"];
     document::only(table, &known, "of a fleet")?;
-    let section = Section { key: "fleet".into(), table: Some(table) };
+    let section = Section::new("fleet", Some(table));
     let members = section.integer("members", (1, MEMBERS_MAX), 8)? as usize;
     let tolerated = section.integer("tolerated", (0, MEMBERS_MAX), 0)? as usize;
     let population = Population::new(members, tolerated)

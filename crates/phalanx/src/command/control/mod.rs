@@ -1,9 +1,12 @@
-//! `phalanx control`: learning to regulate an unknown plant, and the Riccati equation by itself.
+//! `phalanx control`: learning to regulate an unknown plant, the Riccati equation by itself, and
+//! plans that stay clear of obstacles.
 mod care;
 mod file;
 mod folder;
 mod matrices;
 mod regulate;
+pub mod safe;
+mod section;
 mod work;
 mod written;
 
@@ -14,14 +17,17 @@ use crate::printer::Printer;
 use crate::problem::Problem;
 
 pub use file::ControlExperiment;
+pub use safe::{SafeExperiment, is_safe_control};
 
 const AFTER_HELP: &str = "\
 Examples:
   phalanx control regulate experiments/control/x-29a.toml
   phalanx control regulate experiments/control/fleet.toml
+  phalanx control plan experiments/control/dubins.toml
+  phalanx control simulate experiments/control/dubins-gp.toml
   phalanx control care --plant x-29a";
 
-/// Regulate plants that are unknown, or solve for one that is known
+/// Regulate unknown plants, and plan flights that stay clear of obstacles
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 #[command(arg_required_else_help = true, subcommand_required = true, help_expected = true)]
@@ -37,6 +43,12 @@ enum Command {
     Regulate(regulate::Regulate),
     /// Solve the Riccati equation of a known plant: gain, closed-loop poles, residual
     Care(care::CareCommand),
+    /// Plan a trajectory that stays clear of obstacles, with feedback about it
+    Plan(safe::PlanCommand),
+    /// Fly a plan many times with noise, and count how often it stays safe
+    Simulate(safe::Simulate),
+    /// Fit a model of a plant to data, and judge it by data that were held out
+    Fit(safe::Fit),
 }
 
 impl Control {
@@ -48,6 +60,9 @@ impl Control {
         match self.command {
             Command::Regulate(regulate) => regulate.carry_out(printer),
             Command::Care(care) => care.carry_out(printer),
+            Command::Plan(plan) => plan.carry_out(printer),
+            Command::Simulate(simulate) => simulate.carry_out(printer),
+            Command::Fit(fit) => fit.carry_out(printer),
         }
     }
 }

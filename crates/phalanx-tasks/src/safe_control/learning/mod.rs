@@ -1,0 +1,11 @@
+//! The loop of learning: gather data, fit a model, judge it, plan, fly, append, fit again.
+//!
+//! Coverage, the share of what really happens that lies within two of the model's deviations, is
+//! reported at each turn; it is never a certificate.
+mod gather;
+mod judge;
+mod rounds;
+
+pub use gather::{GatherError, Observed, gather, split};
+pub use judge::{Judgement, judge};
+pub use rounds::{Flown, Learning, Met, Round};

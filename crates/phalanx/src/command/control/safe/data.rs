@@ -1,0 +1,127 @@
+//! Logged data: a table whose columns are named like the states and inputs of a plant.
+use std::path::Path;
+
+use phalanx_report::control::safe::Names;
+use phalanx_tasks::safe_control::gp::Samples;
+
+use crate::command::control::matrices::read_text;
+use crate::problem::Problem;
+
+/// Column that says which flight a row belongs to; between flights nothing is learnt.
+const FLIGHT: &str = "flight";
+/// Greatest number of rows that are read.
+const ROWS_MAX: usize = 5_000_000;
+
+/// A log as transitions: each row but the last of a flight, and what the next row says.
+///
+/// Outputs are increments, or rates where `rate_of` has the seconds of a step. Rows follow each
+/// other in time, one step apart. A column `flight`, where there is one, says
+/// where one flight ends and the next begins; columns with other names are ignored.
+///
+/// # Errors
+/// Which column is missing, or which line holds no finite number.
+pub(super) fn transitions(
+    path: &Path,
+    names: &Names,
+    rows_max: usize,
+    rate_of: Option<f64>,
+) -> Result<Samples, Problem> {
+    let log = Log::read(path, names)?;
+    let (n, m) = (names.states.len(), names.inputs.len());
+    let mut pairs: Vec<usize> = Vec::new();
+    for at in 1..log.rows.len() {
+        if log.rows[at - 1].flight == log.rows[at].flight {
+            pairs.push(at - 1);
+        }
+    }
+    if pairs.is_empty() {
+        let problem = Problem::new("the data hold no two rows that follow each other");
+        return Err(problem.at(path.display()).hint("one row per step, in order of time"));
+    }
+    // Of more rows than are wanted an even choice, so that no part of the log is lost.
+    let kept = rows_max.min(pairs.len());
+    let (mut inputs, mut outputs) = (Vec::with_capacity(kept * (n + m)), Vec::new());
+    for place in 0..kept {
+        let at = pairs[place * pairs.len() / kept];
+        let (now, next) = (&log.rows[at], &log.rows[at + 1]);
+        inputs.extend_from_slice(&now.numbers);
+        let seconds = rate_of.unwrap_or(1.0);
+        let change = |entry: usize| (next.numbers[entry] - now.numbers[entry]) / seconds;
+        outputs.extend((0..n).map(change));
+    }
+    Samples::new((n + m, n), inputs, outputs)
+        .map_err(|error| super::model::refused(&error).at(path.display()))
+}
+
+struct Row {
+    flight: String,
+    /// state, then input
+    numbers: Vec<f64>,
+}
+
+struct Log {
+    rows: Vec<Row>,
+}
+
+impl Log {
+    fn read(path: &Path, names: &Names) -> Result<Self, Problem> {
+        if path.extension().is_some_and(|ending| ending == "parquet") {
+            let problem = Problem::new("logged data are read as CSV").at(path.display());
+            return Err(problem.hint("write the table as comma-separated values"));
+        }
+        let text = read_text("data", path).map_err(|problem| {
+            problem.hint("the path is relative to the folder of the experiment file")
+        })?;
+        let mut lines = text.lines().enumerate();
+        let head: Vec<&str> = match lines.next() {
+            Some((_, head)) => head.split(',').map(|cell| cell.trim().trim_matches('"')).collect(),
+            None => return Err(Problem::new("the data are empty").at(path.display())),
+        };
+        let column = |name: &str| head.iter().position(|cell| *cell == name);
+        let wanted: Vec<usize> = names
+            .states
+            .iter()
+            .chain(&names.inputs)
+            .map(|name| {
+                column(name).ok_or_else(|| {
+                    let problem = Problem::new(format!("the data have no column `{name}`"));
+                    let problem = problem.at(format!("{}:1", path.display()));
+                    problem.among("column", name, head.iter().copied())
+                })
+            })
+            .collect::<Result<_, Problem>>()?;
+        let flight = column(FLIGHT);
+        let mut rows = Vec::new();
+        for (place, line) in lines.filter(|(_, line)| !line.trim().is_empty()) {
+            let at = || format!("{}:{}", path.display(), place + 1);
+            let cells: Vec<&str> = line.split(',').map(str::trim).collect();
+            if cells.len() != head.len() {
+                let message =
+                    format!("this row has `{}` cells, but the head `{}`", cells.len(), head.len());
+                return Err(Problem::new(message).at(at()));
+            }
+            if rows.len() == ROWS_MAX {
+                return Err(Problem::new(format!("there are more than `{ROWS_MAX}` rows")).at(at()));
+            }
+            let number = |column: &usize| match cells[*column].trim_matches('"').parse::<f64>() {
+                Ok(value) if value.is_finite() => Ok(value),
+                _ => {
+                    let message = format!(
+                        "column `{}` is `{}`, but a finite number is needed",
+                        head[*column], cells[*column]
+                    );
+                    let hint = "leave out rows that were not measured; a new `flight` begins \
+                                behind them";
+                    Err(Problem::new(message).at(at()).hint(hint))
+                }
+            };
+            let numbers = wanted.iter().map(number).collect::<Result<Vec<f64>, Problem>>()?;
+            let flight = flight.map_or("", |column| cells[column]).to_owned();
+            rows.push(Row { flight, numbers });
+        }
+        match rows.is_empty() {
+            true => Err(Problem::new("the data have a head but no rows").at(path.display())),
+            false => Ok(Self { rows }),
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! `phalanx control fit`, `plan` and `simulate`: what they write, count and refuse.
+use std::path::{Path, PathBuf};
+
+use phalanx::command::control::{SafeExperiment, is_safe_control};
+use phalanx::command::list::gather;
+use phalanx::experiment::document;
+use serde_json::Value;
+
+use super::program::{Said, Scratch};
+
+const DUBINS: &str = "plant = { name = \"dubins\" }\nplanner = { tolerance = 1e-8 }\n";
+
+fn json(said: &Said) -> Value {
+    serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{error}: {}", said.err))
+}
+
+fn control(scratch: &Scratch, args: &[&str]) -> Said {
+    scratch.phalanx(&[&["control"], args].concat())
+}
+
+fn near(value: &Value, expected: f64, tolerance: f64) {
+    let found = value.as_f64().unwrap_or_else(|| panic!("{value} is no number"));
+    assert!((found - expected).abs() <= tolerance, "{found} is not {expected}");
+}
+
+fn texts(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(texts(&path));
+        } else if !path.ends_with("environment.json") {
+            let bytes = std::fs::read(&path).unwrap();
+            found.push((PathBuf::from(path.file_name().unwrap()), bytes));
+        }
+    }
+    found.sort();
+    found
+}
+
+fn experiments() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments/control");
+    let mut files = Vec::new();
+    gather(&root, &mut files).unwrap();
+    files.retain(|file| {
+        let text = std::fs::read_to_string(file).unwrap();
+        is_safe_control(&document::parse(&text, "file").unwrap())
+    });
+    files
+}
+
+#[test]
+fn every_safe_control_experiment_resolves_and_its_resolved_form_is_itself() {
+    let scratch = Scratch::new();
+    let files = experiments();
+    assert!(files.len() >= 6, "{files:?}");
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.starts_with("# Shows: ") && text.contains("phalanx control plan"));
+        let load = |file: &Path, settings: &[String]| {
+            SafeExperiment::load(file, settings)
+                .unwrap_or_else(|problem| panic!("{problem}\n{:?}", problem.hint))
+        };
+        let experiment = load(&file, &[]);
+        let copy = scratch.write("copy.toml", &experiment.to_toml());
+        let again = load(&copy, &[]);
+        assert_eq!(again.to_toml(), experiment.to_toml());
+        assert_eq!(again.folder_name(), experiment.folder_name());
+        let other = load(&file, &["horizon=77".into()]);
+        assert_ne!(other.folder_name(), experiment.folder_name());
+        let trials = load(&file, &["trials.count=7".into(), "expect.safe=0.5".into()]);
+        assert_eq!(trials.folder_name(), experiment.folder_name());
+    }
+}
+
+#[test]
+fn the_plan_of_the_specification_is_found_flown_and_written() {
+    let scratch = Scratch::new();
+    scratch.write("d.toml", DUBINS);
+    let said = control(&scratch, &["plan", "d.toml", "--json"]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let plan = &json(&said)["plan"];
+    // J, goal error and iterations of the reference; clearance of acceptance check A5.
+    near(&plan["cost"], 0.809_270, 1e-4);
+    near(&plan["clearance"], 0.077, 2e-3);
+    near(&plan["goal_error"], 0.0023, 1e-4);
+    near(&plan["start_cost"], 1070.23, 5e-3);
+    let folder = scratch.only_run("runs");
+    for name in ["trajectory.csv", "gains.csv", "iterations.csv", "plan.json", "report.html"] {
+        assert!(folder.join(name).is_file(), "{name}");
+    }
+    let rows = std::fs::read_to_string(folder.join("trajectory.csv")).unwrap();
+    assert_eq!(rows.lines().count(), 122);
+
+    let said = control(&scratch, &["simulate", "d.toml", "--json", "--threads", "1"]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let trials = json(&said)["trials"].clone();
+    assert_eq!(trials[0]["safe"]["count"], 20);
+    assert_eq!(trials[0]["success"]["count"], 20);
+    let open = trials[1]["safe"]["count"].as_u64().unwrap();
+    assert!(open < 18, "without feedback {open} of 20 are safe");
+    let one = texts(&folder);
+    assert!(one.iter().any(|(name, _)| name == Path::new("scene.svg")));
+
+    // From the folder, with other threads: the same bits but for the command on the page.
+    let name = folder.display().to_string();
+    let said = control(&scratch, &["simulate", &name, "--threads", "3"]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    for (ours, theirs) in one.iter().zip(&texts(&folder)) {
+        let is_page = ours.0 == Path::new("report.html");
+        assert!(is_page || ours == theirs, "{} depends on the threads", ours.0.display());
+    }
+
+    let said = control(&scratch, &["simulate", &name, "--set", "horizon=50"]);
+    assert_eq!(said.code, Some(2));
+    assert!(said.err.contains("makes another plan") && said.err.contains("hint"), "{}", said.err);
+    let strict = ["simulate", &name, "--set", "trials.process-noise=0.03"];
+    let said = control(&scratch, &strict);
+    assert_eq!(said.code, Some(1), "{}", said.err);
+    assert!(said.err.contains("are expected"), "{}", said.err);
+}
+
+#[test]
+fn a_plan_begins_with_an_earlier_one_and_ends_there() {
+    let scratch = Scratch::new();
+    scratch.write("d.toml", DUBINS);
+    control(&scratch, &["plan", "d.toml"]);
+    let earlier = scratch.only_run("runs").display().to_string();
+    let warm = ["plan", "d.toml", "--warm", &earlier, "--runs", "warm", "--json"];
+    let said = control(&scratch, &warm);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let plan = &json(&said)["plan"];
+    near(&plan["cost"], 0.809_270, 1e-5);
+    assert!(plan["attempts"][0]["iterations"].as_u64().unwrap() < 10, "{plan}");
+    let other = ["plan", "d.toml", "--warm", &earlier, "--set", "horizon=100"];
+    let said = control(&scratch, &other);
+    assert!(said.err.contains("`120` steps, but `100`"), "{}", said.err);
+    let said = control(&scratch, &["plan", "d.toml", "--warm", "nowhere"]);
+    assert!(said.err.contains("holds no plan"), "{}", said.err);
+}
+
+#[test]
+fn learning_fits_plans_flies_and_appends() {
+    let scratch = Scratch::new();
+    scratch.write(
+        "learn.toml",
+        "plant = { name = \"dubins\" }\nmodel = { name = \"gaussian-process\", rows = 40 }\n\
+         learning = { rounds = 2, flights = 2, keep = 20 }\n\
+         planner = { restarts = [1.0, 10.0, 0.1] }\ntrials = { count = 5 }\n",
+    );
+    let said = control(&scratch, &["plan", "learn.toml", "--json"]);
+    assert!(said.code == Some(0) || said.code == Some(1), "{}", said.err);
+    let summary = json(&said);
+    let rounds = summary["rounds"].as_array().unwrap();
+    let rows: Vec<u64> = rounds.iter().map(|round| round["rows"].as_u64().unwrap()).collect();
+    assert_eq!(rows, [40, 60]);
+    assert_eq!(summary["fit"]["rows"], 80);
+    assert!(rounds.iter().all(|round| round["coverage"].as_f64().unwrap() > 0.5));
+}
+
+/// A log of flights of an unstable plant with one state too many in it.
+fn log(rows: usize) -> String {
+    let mut text = String::from("flight,time,v,x,u\n");
+    for flight in 0..4 {
+        let (mut x, mut v) = (0.3 * f64::from(flight) - 0.4, 0.1);
+        for step in 0..rows {
+            let u = (step as f64 * 0.37 + f64::from(flight)).sin() - 0.5 * x - v;
+            text.push_str(&format!("{flight},{step},{v},{x},{u}\n"));
+            (x, v) = (x + 0.1 * v, v + 0.1 * (0.5 * x.sin() + u));
+        }
+    }
+    text
+}
+
+const LOGGED: &str =
+    "plant = { states = [\"x\", \"v\"], inputs = [\"u\"], step = 0.1, positions = [\"x\", \"v\"] }
+model = { data = \"log.csv\" }
+start = [-1.0, 0.0]
+goal = [0.8, 0.0]
+horizon = 40
+obstacles = [{ centre = [0.0, -0.9], radius = 0.4 }]
+limits = { u = [-4.0, 4.0], v = [-3.0, 3.0] }
+cost = { barrier = 1e-3 }
+trials = { count = 5, process-noise = 0.001 }
+";
+
+#[test]
+fn logged_data_are_learnt_from_stored_and_planned_with() {
+    let scratch = Scratch::new();
+    scratch.write("logged.toml", LOGGED);
+    scratch.write("log.csv", &log(25));
+    let said = control(&scratch, &["fit", "logged.toml", "--json"]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let fit = json(&said);
+    // Ninety-six transitions, one in five held out; none leads from flight to flight.
+    assert_eq!((&fit["rows"], &fit["held_out"]), (&Value::from(77), &Value::from(19)));
+    for output in fit["outputs"].as_array().unwrap() {
+        assert!(output["relative_error"].as_f64().unwrap() < 0.05, "{output}");
+    }
+    let model = scratch.only_run("runs").join("model.txt");
+    let said = control(&scratch, &["simulate", "logged.toml", "--runs", "flown", "--json"]);
+    assert!(said.code == Some(0) || said.code == Some(1), "{}", said.err);
+    let summary = json(&said);
+    assert_eq!(summary["truth"], "the model");
+    assert!(said.err.contains("flown on the model itself"), "{}", said.err);
+    let with_file =
+        LOGGED.replace("data = \"log.csv\"", &format!("file = \"{}\"", model.display()));
+    scratch.write("stored.toml", &with_file);
+    let said = control(&scratch, &["plan", "stored.toml", "--runs", "stored", "--json"]);
+    assert_eq!(json(&said)["plan"]["cost"], summary["plan"]["cost"], "{}", said.err);
+}
+
+#[test]
+fn data_that_cannot_be_learnt_from_are_refused_with_their_line() {
+    let scratch = Scratch::new();
+    scratch.write("logged.toml", LOGGED);
+    let refuse = |data: &str, expected: &[&str]| {
+        scratch.write("log.csv", data);
+        let said = control(&scratch, &["fit", "logged.toml"]);
+        assert_eq!(said.code, Some(2), "{}", said.out);
+        expected.iter().for_each(|part| assert!(said.err.contains(part), "{part}: {}", said.err));
+        assert!(!scratch.path().join("runs").exists());
+    };
+    refuse("", &["the data are empty", "log.csv"]);
+    refuse("x,v,u\n", &["no rows"]);
+    refuse("x,v,u\n1,2,3\n", &["no two rows", "hint"]);
+    refuse("x,speed,u\n1,2,3\n", &["no column `v`", "log.csv:1"]);
+    refuse("x,v,u\n1,2,3\n1,nan,3\n", &["column `v` is `nan`", "log.csv:3", "hint"]);
+    refuse("x,v,u\n1,2,3\n1,2\n", &["`2` cells, but the head `3`", "log.csv:3"]);
+    refuse("x,v,u\n1,2,3\n1,2,x\n", &["column `u` is `x`"]);
+    let constant: String = (0..30).map(|row| format!("{},1,{row}\n", row % 7)).collect();
+    refuse(&format!("x,v,u\n{constant}"), &["is `1` in every row", "hint"]);
+    std::fs::remove_file(scratch.path().join("log.csv")).unwrap();
+    let said = control(&scratch, &["fit", "logged.toml"]);
+    assert!(said.err.contains("cannot read the data"), "{}", said.err);
+    scratch.write("stored.toml", &LOGGED.replace("data = \"log.csv\"", "file = \"m.txt\""));
+    scratch.write("m.txt", "phalanx-gaussian-process 1\nkernel none\n");
+    let said = control(&scratch, &["plan", "stored.toml"]);
+    assert!(said.err.contains("m.txt:2") && said.err.contains("none"), "{}", said.err);
+}
+
+#[test]
+fn what_cannot_be_planned_is_refused_with_value_place_and_hint() {
+    let scratch = Scratch::new();
+    let refuse = |text: &str, expected: &[&str]| {
+        scratch.write("bad.toml", text);
+        let said = control(&scratch, &["plan", "bad.toml"]);
+        assert_eq!(said.code, Some(2), "{text}\n{}{}", said.out, said.err);
+        for part in expected {
+            assert!(said.err.contains(part), "{part} is not in: {}", said.err);
+        }
+        assert!(!scratch.path().join("runs").exists(), "nothing is written: {text}");
+    };
+    let with = |line: &str| format!("plant = {{ name = \"dubins\" }}\n{line}\n");
+    refuse(&with("start = [2.5, 2.0, 0.0]"), &["the start is not safe", "bad.toml:2", "hint"]);
+    refuse(&with("goal = [2.5, 2.0, 0.0]"), &["the goal is not safe", "bad.toml:2"]);
+    refuse(&with("start = [0.0, 0.0]"), &["`start` has `2` numbers, but `3` states"]);
+    refuse(&with("start = [0.0, nan, 0.0]"), &["`start` is `NaN`"]);
+    refuse(&with("horizon = 0"), &["`horizon` is `0`", "hint"]);
+    refuse(&with("horizon = 1000000"), &["outside 1 to 20000"]);
+    refuse(&with("limits = { speed = [2, -2] }"), &["nothing lies between", "bad.toml:2"]);
+    refuse(&with("limits = { sped = [-2, 2] }"), &["`sped` is neither", "`speed`"]);
+    refuse(&with("barier = { kind = \"log\" }"), &["unknown key `barier`", "`barrier`"]);
+    refuse(&with("barrier = { kind = \"lok\" }"), &["`barrier.kind` is `lok`", "`log`"]);
+    refuse(&with("barrier = { kappa = 2 }"), &["tightens nothing", "risk"]);
+    refuse(&with("barrier = { risk = \"tightened\", kappa = 2, delta = 0.1 }"), &["says twice"]);
+    refuse(&with("obstacles = []"), &["nothing to stay clear of", "none"]);
+    refuse(&with("obstacles = [{ centre = [1, 2], radius = 0 }]"), &["`obstacle.radius`"]);
+    refuse(&with("obstacles = [{ centre = [1, 2, 3], radius = 1 }]"), &["`3` numbers, but `2`"]);
+    refuse(&with("obstacles = [{ normal = [0, 0], offset = 1 }]"), &["normal of a wall is zero"]);
+    refuse(&with("obstacles = [{ radius = 1 }]"), &["a ball or a wall"]);
+    refuse(&with("planner = { restarts = [] }"), &["`planner.restarts` is empty"]);
+    refuse(&with("learning = { rounds = 2 }"), &["nothing to learn"]);
+    refuse(&with("model = { kernel = \"x\", name = \"gaussian-process\" }"), &["unknown kernel"]);
+    refuse(&with("model = { file = \"m.txt\", rows = 3 }"), &["no other keys"]);
+    refuse("plant = { name = \"dubin\" }", &["unknown plant `dubin`", "`dubins`"]);
+    refuse("start = [0.0]", &["`plant` is missing"]);
+    refuse("plant = { states = [\"x\"], inputs = [\"u\"] }", &["`plant.step` is missing"]);
+    refuse("plant = { step = 0.1 }", &["has no `states`"]);
+    refuse("plant = { step = 0.1, states = [\"x\", \"x\"] }", &["`x` is named twice"]);
+    // Held at the start, the unicycle cannot be anywhere else: the margins leave no room.
+    refuse(
+        &with("barrier = { risk = \"tightened\", kappa = 20, noise = 0.2 }"),
+        &["there is no plan", "margins", "hint"],
+    );
+    let linear = "plant = { a = [[1.0]], b = [[1.0], [1.0]], step = 0.1 }\nstart = [1.0]\n";
+    refuse(linear, &["plant: ", "bad.toml:1"]);
+}
+
+#[test]
+fn a_plan_that_misses_the_goal_is_told_and_is_no_success() {
+    let scratch = Scratch::new();
+    scratch.write("far.toml", &format!("{DUBINS}horizon = 10\n"));
+    let said = control(&scratch, &["plan", "far.toml"]);
+    assert_eq!(said.code, Some(1), "{}", said.err);
+    assert!(said.err.contains("away from the goal"), "{}", said.err);
+    scratch.write("bold.toml", "plant = { name = \"dubins\" }\nbarrier = { kind = \"none\" }\n");
+    let said = control(&scratch, &["plan", "bold.toml"]);
+    assert_eq!(said.code, Some(1), "{}", said.err);
+    assert!(said.err.contains("the plan enters an obstacle"), "{}", said.err);
+}
+
+#[test]
+fn files_of_another_command_say_which_one_reads_them() {
+    let scratch = Scratch::new();
+    scratch.write("d.toml", DUBINS);
+    scratch.write("r.toml", "plant = { name = \"x-29a\" }\nepisodes = { horizon = 60 }\n");
+    let told = |args: &[&str], expected: &str| {
+        let said = scratch.phalanx(args);
+        assert_eq!(said.code, Some(2), "{}", said.out);
+        assert!(said.err.contains(expected), "{expected}: {}", said.err);
+    };
+    told(&["run", "d.toml"], "`phalanx control plan d.toml` reads it");
+    told(&["check", "r.toml"], "`phalanx control regulate r.toml` reads it");
+    told(&["control", "regulate", "d.toml"], "`phalanx control plan d.toml` reads it");
+    told(&["control", "plan", "r.toml"], "`phalanx control regulate r.toml` runs it");
+    scratch.write("experiments/d.toml", &format!("# Shows: a plan.\n{DUBINS}"));
+    let said = scratch.phalanx(&["list", "experiments"]);
+    assert!(said.out.contains("(phalanx control plan) Shows: a plan."), "{}", said.out);
+}
