@@ -133,14 +133,15 @@ impl Experiment {
             skips: skipped.collect(),
             selection: None,
         };
+        let select = quick.select.as_ref().or_else(|| table.get("select"));
+        if let Some(item) = select {
+            let of = (experiment.name.as_str(), sources.as_slice());
+            let selection = Selection::read(item, of, (&quick, overrides.seed), known);
+            experiment.selection = Some(selection.map_err(|problem| problem.at(&shown))?);
+        }
         for source in &sources {
             let arm = experiment.resolve_arm(source, overrides, known);
             experiment.arms.push(arm.map_err(|problem| problem.at(&shown))?);
-        }
-        let select = quick.select.as_ref().or_else(|| table.get("select"));
-        if let Some(item) = select {
-            let selection = Selection::read(item, (&experiment, &sources), &quick, known);
-            experiment.selection = Some(selection.map_err(|problem| problem.at(&shown))?);
         }
         experiment.find_other_arms()?;
         experiment.keep_only(&overrides.arms)?;
@@ -441,7 +442,11 @@ impl ArmTable {
     }
 }
 
-fn seeds(table: &Table) -> Result<Vec<u64>, Problem> {
+/// The seeds that an arm's settings ask for.
+///
+/// # Errors
+/// When they are malformed.
+pub fn seeds(table: &Table) -> Result<Vec<u64>, Problem> {
     let Some(item) = document::get(table, "run.seeds") else { return Ok(vec![1]) };
     listed_seeds(item, "run.seeds")
 }

@@ -19,7 +19,7 @@
 //! (`at = "best"`), scores a trusted server's model where we take the mean over honest nodes, and
 //! never sets a run that diverged aside (ours is worse than any other).
 use crate::experiment::document::{self, Item, Kind as Shape, Origin, Table};
-use crate::experiment::expand::{Experiment, Source, listed_seeds};
+use crate::experiment::expand::{Source, listed_seeds, seeds};
 use crate::experiment::points::{Point, apply, checked_keys, points};
 use crate::experiment::quick::Quick;
 use crate::experiment::registries::Registries;
@@ -65,8 +65,8 @@ impl Selection {
     /// When it is malformed, a combination is refused, or seeds are those of the final runs.
     pub fn read(
         item: &Item,
-        (experiment, sources): (&Experiment, &[Source]),
-        quick: &Quick,
+        (experiment, sources): (&str, &[Source]),
+        (quick, seed): (&Quick, Option<u64>),
         known: &Registries,
     ) -> Result<Self, Problem> {
         let table = item.table("select")?;
@@ -79,8 +79,8 @@ impl Selection {
         };
         let over = needed("over", "{ \"algorithm.learning-rate\" = [0.1, 0.5] }")?;
         let combinations = points(vec![Point::default()], Some(over), quick)?;
-        let seeds = listed_seeds(needed("seeds", "[101, 102]")?, "select.seeds")?;
-        require_disjoint(&seeds, experiment, &table["seeds"].origin)?;
+        let own_seeds = listed_seeds(needed("seeds", "[101, 102]")?, "select.seeds")?;
+        require_disjoint(&own_seeds, (sources, seed), &table["seeds"].origin)?;
         let for_each = needed("for-each", "[\"algorithm.name\", \"rule.name\"]")?;
         let keys = group_keys(for_each)?;
         let validation = match table.get("validation") {
@@ -102,17 +102,17 @@ impl Selection {
             for point in &combinations {
                 let mut table = source.table.clone();
                 apply(&mut table, &point.set, known)?;
-                candidate.finals.push(resolve(&table, (&experiment.name, &source.name), known)?);
+                candidate.finals.push(resolve(&table, (experiment, &source.name), known)?);
                 document::set(&mut table, "task.validation", held.clone())?;
                 let name = format!("{}-{}", source.name, point.label);
-                let of = format!("{}-selection", experiment.name);
+                let of = format!("{experiment}-selection");
                 candidate.trials.push(resolve(&table, (&of, &name), known)?);
             }
             arms.push(candidate);
         }
         Ok(Self {
             validation,
-            seeds,
+            seeds: own_seeds,
             score: score.unwrap_or("accuracy").into(),
             is_best: at.transpose()? == Some("best"),
             combinations: combinations.into_iter().map(|point| point.label).collect(),
@@ -121,9 +121,16 @@ impl Selection {
     }
 }
 
-fn require_disjoint(seeds: &[u64], of: &Experiment, origin: &Origin) -> Result<(), Problem> {
-    let finals = || of.arms.iter().flat_map(|arm| &arm.seeds);
-    match seeds.iter().find(|seed| finals().any(|other| other == *seed)) {
+fn require_disjoint(
+    own: &[u64],
+    (sources, seed): (&[Source], Option<u64>),
+    origin: &Origin,
+) -> Result<(), Problem> {
+    let mut finals = Vec::from_iter(seed);
+    for source in sources {
+        finals.extend(seeds(&source.table)?);
+    }
+    match own.iter().find(|seed| finals.contains(seed)) {
         None => Ok(()),
         Some(seed) => {
             let message = format!("seed `{seed}` of `select` is a seed of the final runs, too");

@@ -10,6 +10,7 @@ use phalanx_report::{Comparison, Line, NodeSummary, Score, Status, Summary, comp
 
 use crate::problem::Problem;
 use crate::sweep::manifest::{Entry, MANIFEST, Manifest, digest_of};
+use crate::sweep::selection::CHOICE;
 
 /// What became of one run of the manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +48,7 @@ pub fn collect(target: &Path, sources: &[PathBuf]) -> Result<Collection, Problem
     fs::create_dir_all(target)
         .map_err(|error| Problem::io("cannot create the folder", target, &error))?;
     manifest.write(target)?;
+    collect_choice(target, &sources)?;
     let mut fates = Vec::with_capacity(manifest.runs.len());
     for entry in &manifest.runs {
         fates.push(collect_run(entry, target, &sources)?);
@@ -94,6 +96,27 @@ fn common_manifest(target: &Path, sources: &[PathBuf]) -> Result<Manifest, Probl
         let problem = Problem::new(format!("none of these folders has a `{MANIFEST}`"));
         problem.hint("`phalanx sweep FILE` writes it beside the runs")
     })
+}
+
+/// What was selected belongs to the campaign, where anything was.
+fn collect_choice(target: &Path, sources: &[PathBuf]) -> Result<(), Problem> {
+    let place = target.join(CHOICE);
+    for choice in sources.iter().map(|source| source.join(CHOICE)).filter(|path| path.is_file()) {
+        if !place.exists() {
+            fs::copy(&choice, &place)
+                .map_err(|error| Problem::io("cannot copy the choice", &place, &error))?;
+        }
+        let read = |path: &Path| {
+            fs::read(path).map_err(|error| Problem::io("cannot read the choice", path, &error))
+        };
+        if read(&place)? != read(&choice)? {
+            let problem = Problem::new("hyper-parameters were selected twice, with other scores");
+            return Err(problem
+                .at(format!("{} and {}", place.display(), choice.display()))
+                .hint("select once, and copy `selection.json` to the other machines"));
+        }
+    }
+    Ok(())
 }
 
 fn collect_run(entry: &Entry, target: &Path, sources: &[PathBuf]) -> Result<Fate, Problem> {

@@ -89,13 +89,14 @@ fn evaluations(plan: Plan, rounds_done: u32) -> u32 {
     regular + 1 + u32::from(is_last)
 }
 
-/// Everything that decides how much is computed: not seed, rounds and real numbers (learning
-/// rates, momenta, heterogeneity), which change what is computed.
+/// Everything that decides how much is computed: not seed, rounds and the values of real numbers
+/// (learning rates, momenta, heterogeneity), which change what is computed.
 fn words(what: &str, choice: &Choice) -> String {
-    let values = choice.args.values().iter();
-    let whole = values.filter(|(_, value)| !matches!(value, Value::Number(_)));
-    let args = whole.map(|(name, value)| format!(" {name}={value}"));
-    format!("{what}={}{}", choice.name, args.collect::<String>())
+    let word = |(name, value): (&&'static str, &Value)| match value {
+        Value::Number(_) => format!(" {name}"),
+        value => format!(" {name}={value}"),
+    };
+    format!("{what}={}{}", choice.name, choice.args.values().iter().map(word).collect::<String>())
 }
 
 /// What decides how long an evaluation of one node takes.

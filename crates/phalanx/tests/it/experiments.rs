@@ -29,6 +29,11 @@ fn every_experiment_file_resolves_and_opens_with_a_sentence() {
     for file in files {
         let experiment = load(&file);
         assert!(experiment.runs().count() > 0);
+        let quick = Overrides { is_quick: true, ..Overrides::default() };
+        match Experiment::load(&file, &quick, &Registries::ALL) {
+            Ok(quick) => assert!(quick.runs().count() <= experiment.runs().count()),
+            Err(problem) => assert_eq!(problem.message, "this file has no `quick` form"),
+        }
         let text = std::fs::read_to_string(&file).unwrap();
         assert!(text.starts_with("# "), "{}", file.display());
     }

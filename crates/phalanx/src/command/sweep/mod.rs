@@ -28,7 +28,7 @@ interrupted ones go on at their checkpoint, also after a kill. Results do not de
 
 Keys of an experiment file for campaigns:
   sweep   lists of values, all combinations; `points` sets several keys together:
-          sweep = { \"attack.name\" = [\"none\", \"alie\"],
+          sweep = { \"attack.name\" = [\"none\", \"gaussian\"],
                     points = [{ \"population.f\" = 2, \"attack.count\" = 1 }, ..] }
   skip    combinations to leave out, where all conditions of an entry hold; conditions are a value,
           a list, or { min, max, not, above, below, equals, differs }, the last four name a key:
@@ -36,9 +36,10 @@ Keys of an experiment file for campaigns:
   quick   settings for `--quick`, and `arms`, `sweep`, `expect` of its own:
           quick = { \"run.rounds\" = 20, \"run.seeds\" = [1], arms = [\"monna\"] }
   select  hyper-parameters chosen per group of arms by the worst arm on held-out training samples,
-          before the final runs; trials and choice lie in `selection`, `selection.json`:
+          before the final runs; trials lie in `selection`, the choice in `selection.json`:
           select = { over = { \"algorithm.learning-rate\" = [0.1, 0.5] }, seeds = [101],
-                     for-each = [\"rule.name\"], validation = 0.2, score = \"accuracy\", at = \"last\" }
+                     for-each = [\"rule.name\"], validation = 0.2, score = \"accuracy\",
+                     at = \"last\" }   # or \"best\": which evaluation counts
 
 Exit codes: 0 all expectations met; 1 one was missed; 2 a run could not be done; 130 interrupted.
 

@@ -15,7 +15,7 @@ use crate::sweep::selection::{self, CHOICE, Choice};
 /// What came of the selection.
 pub enum Settled {
     /// the experiment with what was chosen
-    Chosen(Experiment),
+    Chosen(Box<Experiment>),
     /// there is no choice yet, and why nothing more is to be done
     Open(Verdict),
 }
@@ -36,7 +36,7 @@ impl Ground<'_> {
             && let Some(choice) = Choice::remembered(&path, selection)?
         {
             tell(printer, &choice);
-            return Ok(Settled::Chosen(choice.applied(experiment, selection)?));
+            return Ok(Settled::Chosen(Box::new(choice.applied(experiment, selection)?)));
         }
         if self.sweep.shard.is_some() {
             let problem = Problem::new("hyper-parameters are not selected yet").at(path.display());
@@ -75,7 +75,7 @@ impl Ground<'_> {
         let choice = Choice::of(experiment, selection, &trials)?;
         choice.write(&path)?;
         tell(printer, &choice);
-        Ok(Settled::Chosen(choice.applied(experiment, selection)?))
+        Ok(Settled::Chosen(Box::new(choice.applied(experiment, selection)?)))
     }
 }
 

@@ -45,7 +45,8 @@ const REFRESH: Duration = Duration::from_millis(100);
 
 type Outcome = Option<Result<End, Problem>>;
 
-/// Carries out every open run, those with a checkpoint first, then the longest, so that no long one is left over at the end.
+/// Carries out every open run: those with a checkpoint first, then the longest, so that no long one
+/// is left over at the end.
 ///
 /// # Errors
 /// When the operating system gives no threads; what goes wrong in a run is in the toll.
@@ -215,7 +216,7 @@ impl Floor<'_> {
             let Planned { run, standing, .. } = self.runs[*index];
             let (before, all) = (standing.rounds_done(), run.plan.rounds);
             let done = self.done[*index] * f64::from(all.saturating_sub(before));
-            line.push_str(&format!("  {} {}/{all}", label(run), before + done.round() as u32));
+            line.push_str(&format!("  {}/{all} {}", before + done.round() as u32, label(run)));
         }
         line
     }
@@ -228,7 +229,7 @@ impl Floor<'_> {
         let left = all - done;
         match done / all {
             share if share.is_nan() => None,
-            share if share < 0.02 => Some(left / self.jobs as f64),
+            share if share < 0.05 => Some(left / self.jobs as f64),
             _ => Some(left * self.stopwatch.elapsed().as_secs_f64() / done),
         }
     }

@@ -52,6 +52,9 @@ fn conditions_see_what_is_in_effect_although_nobody_wrote_it() {
     // attack.count is f where somebody attacks, else 0; the rule is the algorithm's own.
     assert_eq!(left(r#"{ "attack.count" = 0 }"#).len(), 4);
     assert_eq!(left(r#"{ "attack.count" = { equals = "population.f" } }"#).len(), 2);
+    assert_eq!(left(r#"{ "attack.count" = { above = "population.f" } }"#).len(), 6);
+    assert_eq!(left(r#"{ "population.f" = { above = "attack.count" } }"#).len(), 4);
+    assert_eq!(left(r#"{ "attack.count" = { differs = "population.f" } }"#).len(), 4);
     assert_eq!(left(r#"{ "attack.count" = { below = "population.f" } }"#).len(), 4);
     assert_eq!(left(r#"{ "rule.name" = "average" }"#).len(), 6);
     let monna = r#"{ "rule.name" = "nearest-neighbor-averaging", "attack.name" = "none" }"#;

@@ -106,6 +106,18 @@ fn a_choice_of_other_trials_is_not_taken_and_a_shard_needs_one() {
     succeeds(scratch.phalanx(&["sweep", "a.toml", "--select-only"]));
     let said = succeeds(scratch.phalanx(&["sweep", "a.toml", "--shard", "1/2"]));
     assert!(said.err.contains("shard 1/2: 2 runs complete"), "{}", said.err);
+    // The choice travels with what it chose.
+    let said = scratch.phalanx(&["sweep", "collect", "all/a", "runs", "--allow-missing"]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let place = scratch.path().join("all/a/selection.json");
+    assert_eq!(
+        fs::read(&place).unwrap(),
+        fs::read(scratch.path().join("runs/a/selection.json")).unwrap()
+    );
+    fs::write(&place, "{}").unwrap();
+    let said = scratch.phalanx(&["sweep", "collect", "all/a", "runs", "--allow-missing"]);
+    assert_eq!(said.code, Some(2));
+    assert!(said.err.contains("hyper-parameters were selected twice"), "{}", said.err);
     scratch.write("a.toml", &SELECT.replace("1e-6", "1e-5"));
     let said = scratch.phalanx(&["sweep", "a.toml", "--shard", "2/2"]);
     assert!(said.err.contains("hyper-parameters are not selected yet"), "{}", said.err);
@@ -139,6 +151,9 @@ fn what_is_wrong_with_select_is_said() {
         assert_eq!(said.code, Some(2), "{to}: {}", said.err);
         assert!(said.err.contains(expected), "{to}: {}", said.err);
     }
+    scratch.write("a.toml", SELECT);
+    let said = scratch.phalanx(&["sweep", "a.toml", "--seed", "102"]);
+    assert!(said.err.contains("seed `102` of `select` is a seed of the final"), "{}", said.err);
     scratch.write("a.toml", super::GRID);
     let said = scratch.phalanx(&["sweep", "a.toml", "--select-only"]);
     assert!(said.err.contains("this file selects nothing: a.toml"), "{}", said.err);
