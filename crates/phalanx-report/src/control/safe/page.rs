@@ -270,9 +270,10 @@ fn trials(summary: &SafeSummary) -> Markup {
     html! { @if !summary.trials.is_empty() { section {
         h2 { "Trials" }
         (table(&trials_grid(&summary.trials)))
-        p.note { "Flown on " (summary.truth) " with noise, each trial with its own stream. In brackets \
-            Wilson’s 95 % interval. A trial that broke off counts as unsafe; the mean cost is \
-            that of the safe ones, with barrier states without margins. Clearance is the least of all constraints h." }
+        p.note { "Flown on " (summary.truth) " with noise, each trial with its own stream. In \
+            brackets Wilson’s 95 % interval. A trial that broke off counts as unsafe; the mean \
+            cost is that of the safe ones, with barrier states without margins. Clearance is the \
+            least of all constraints h." }
     } } }
 }
 
@@ -287,8 +288,8 @@ fn model(summary: &SafeSummary, fit: &FitSummary) -> Markup {
 }
 
 fn fit_note(fit: &FitSummary) -> Markup {
-    html! { p.note { "Kernel " code { (fit.kernel) } ", " (fit.rows) " rows; errors and coverage on "
-    (fit.held_out) " rows that were held out. Relative error: over the deviation of the \
+    html! { p.note { "Kernel " code { (fit.kernel) } ", " (fit.rows) " rows; errors and coverage \
+    on " (fit.held_out) " rows that were held out. Relative error: over the deviation of the \
     targets. Coverage at two sigma, of which 95.4 % are due: reported, never a certificate." } }
 }
 

@@ -200,7 +200,8 @@ pub(super) fn follow(
     one: &report::Iteration,
 ) -> ControlFlow<()> {
     let line = format!(
-        "{label}search {}, iteration {}  cost {:.6}  step {:.3}  λ {:.1e}  |Qu| {:.1e}  clearance {:.4}",
+        "{label}search {}, iteration {}  cost {:.6}  step {:.3}  λ {:.1e}  |Qu| {:.1e}  \
+         clearance {:.4}",
         one.restart + 1,
         one.iteration + 1,
         one.cost,
