@@ -37,17 +37,35 @@ impl LoadedRun {
         Ok(Self { folder: folder.into(), summary, history, environment, experiment })
     }
 
+    /// Itself, unless its experiment is not TOML.
+    fn with_readable_settings(self) -> Result<Self, FolderError> {
+        crate::settings::of_run(&self)?;
+        Ok(self)
+    }
+
+    /// The name of its folder.
+    pub fn name(&self) -> String {
+        name_of(&self.folder)
+    }
+
     /// What runs of one arm share and runs of another do not: its name, and the hash of its
     /// settings that the folder's name holds, so that an arm whose settings changed is another arm.
     fn key(&self) -> (String, String) {
-        let name = self.folder.file_name().map(|name| name.to_string_lossy().into_owned());
+        let name = self.name();
         let suffix = format!("-s{}", self.summary.seed);
-        let stem = name.as_deref().and_then(|name| name.strip_suffix(&suffix));
+        let stem = name.strip_suffix(&suffix);
         let hash = stem.and_then(|stem| stem.rsplit('-').next());
         let hash = hash.filter(|h| h.len() >= 8 && h.bytes().all(|b| b.is_ascii_hexdigit()));
         let arm = &self.summary.arm;
         (arm.clone(), hash.map_or_else(|| arm.clone(), |hash| format!("{arm}-{hash}")))
     }
+}
+
+/// The last part of a folder's path, also of one that is written as `.`.
+fn name_of(folder: &Path) -> String {
+    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let canonical = || folder.canonicalize().ok().as_deref().and_then(name);
+    name(folder).or_else(canonical).unwrap_or_default()
 }
 
 /// Reads a file that may be absent.
@@ -80,11 +98,55 @@ pub fn load(paths: &[PathBuf]) -> Result<Vec<LoadedRun>, FolderError> {
             }
         }
     }
-    runs.sort_by(|a, b| {
-        let order = |run: &LoadedRun| (run.summary.experiment.clone(), run.key(), run.summary.seed);
-        order(a).cmp(&order(b))
-    });
+    sort(&mut runs);
     Ok(runs)
+}
+
+fn sort(runs: &mut [LoadedRun]) {
+    runs.sort_by_cached_key(|run| (run.summary.experiment.clone(), run.key(), run.summary.seed));
+}
+
+/// What lies in some folders: runs, and what looks like one but cannot be read.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// sorted by experiment, arm and seed
+    pub runs: Vec<LoadedRun>,
+    /// run folders that are left out, and why
+    pub broken: Vec<(PathBuf, FolderError)>,
+    /// run folders without a summary: still running, or killed
+    pub unfinished: Vec<PathBuf>,
+}
+
+/// Loads all runs that can be read from run folders and experiment folders, and names the others:
+/// one broken run among many does not hide the many, and is not hidden by them.
+///
+/// # Errors
+/// A folder that holds no run; a folder that is itself a run and cannot be read; nothing can be
+/// read at all.
+pub fn load_found(paths: &[PathBuf]) -> Result<Found, FolderError> {
+    let mut seen = BTreeSet::new();
+    let mut found = Found::default();
+    for path in paths {
+        for folder in run_folders(path)? {
+            let canonical = folder.canonicalize().map_err(|source| io(&folder, source))?;
+            if !seen.insert(canonical) {
+                continue;
+            }
+            match LoadedRun::read(&folder).and_then(LoadedRun::with_readable_settings) {
+                Ok(run) => found.runs.push(run),
+                Err(error) if folder == *path => return Err(error),
+                Err(error) => found.broken.push((folder, error)),
+            }
+        }
+        found.unfinished.extend(unfinished(path)?);
+    }
+    if found.runs.is_empty()
+        && let Some((_, error)) = found.broken.pop()
+    {
+        return Err(error);
+    }
+    sort(&mut found.runs);
+    Ok(found)
 }
 
 /// The run folders in `path`, or `path` itself if it is one.

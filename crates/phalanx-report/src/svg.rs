@@ -85,6 +85,7 @@ impl Svg {
         // Bold letters are wider, small ones narrower.
         let factor = match class {
             class if class.contains("title") => 1.3,
+            class if class.contains("small strong") => 1.06,
             class if class.contains("small") => 0.93,
             class if class.contains("strong") => 1.12,
             _ => 1.0,
@@ -163,6 +164,7 @@ pub(crate) fn style() -> String {
     css.push_str("@media (prefers-color-scheme: dark) {\n");
     css.push_str(".figure { color: #e4e7eb; }\n.figure .paper { fill: #14171b; }\n");
     css.push_str(".figure .hollow { fill: #14171b; }\n.figure .heat { fill: #62b0ee; }\n");
+    css.push_str(".figure .on-high { fill: #14171b; }\n");
     css.push_str(&colours("", &DARK));
     css.push_str("}\n");
     css

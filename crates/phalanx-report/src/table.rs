@@ -114,7 +114,7 @@ pub(crate) fn plain(grid: &Grid) -> String {
     text
 }
 
-fn markdown(grid: &Grid) -> String {
+pub(crate) fn markdown(grid: &Grid) -> String {
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
     let escaped =
         |row: &Vec<String>| row.iter().map(|cell| cell.replace('|', "\\|")).collect::<Vec<_>>();

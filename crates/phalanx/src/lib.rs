@@ -14,3 +14,4 @@ pub mod problem;
 pub mod run;
 pub mod soak;
 pub mod suggest;
+pub mod sweep;

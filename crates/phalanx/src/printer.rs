@@ -121,6 +121,11 @@ impl Printer {
         self.has_progress
     }
 
+    /// Whether details are wanted.
+    pub fn is_verbose(&self) -> bool {
+        self.wishes.grade == Grade::Verbose
+    }
+
     /// Text in a tone, for a result line.
     pub fn paint(&self, tone: Tone, text: impl Display) -> String {
         painted(self.is_out_coloured, tone, text)

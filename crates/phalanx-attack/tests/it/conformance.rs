@@ -3,6 +3,7 @@ use phalanx_attack::{ATTACKS, Attack, Forgery, View};
 use phalanx_protocol::Turn;
 use phalanx_robust::{Rng, StateReader, StateWriter, Vectors};
 
+use crate::guide::attacks;
 use crate::setting::*;
 
 const SCENARIO: Scenario = Scenario { n: 10, f: 2, byzantine: 3 };
@@ -38,7 +39,7 @@ fn bits(forgery: &Forgery) -> (Vec<Vec<u32>>, Vec<Option<u16>>) {
 
 #[test]
 fn every_forgery_has_the_promised_shape() {
-    for entry in ATTACKS {
+    for entry in attacks() {
         for step in [None, Some(0.1)] {
             let forgery = turn(&mut *fresh(entry.name), 0, step, &mut Rng::stream(3, 0, "a"));
             assert_eq!(forgery.shown.len(), SCENARIO.byzantine * HONEST, "{}", entry.name);
@@ -52,7 +53,7 @@ fn every_forgery_has_the_promised_shape() {
 
 #[test]
 fn a_resumed_attack_continues_bit_for_bit() {
-    for entry in ATTACKS {
+    for entry in attacks() {
         for step in [None, Some(0.1)] {
             let mut attack = fresh(entry.name);
             let mut rng = Rng::stream(3, 0, "a");
@@ -77,7 +78,7 @@ fn a_resumed_attack_continues_bit_for_bit() {
 fn the_number_of_threads_changes_no_bit() {
     let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     let given = [("factor", phalanx_robust::Value::Text("line-search".into()))];
-    for entry in ATTACKS {
+    for entry in attacks() {
         let is_searching = entry.params.iter().any(|param| param.name == "factor");
         let run = || {
             let given = if is_searching { &given[..] } else { &[] };
@@ -161,7 +162,7 @@ fn every_attack_moves_the_average_as_its_formula_says() {
         let squares = honest.iter().map(|row| row.iter().zip(&centre).map(square).sum::<f64>());
         (squares.sum::<f64>() / HONEST as f64).sqrt()
     };
-    for entry in ATTACKS {
+    for entry in attacks() {
         let found = displaced(entry.name, &honest);
         let norm = found.iter().map(|v| v * v).sum::<f64>().sqrt();
         match entry.name {

@@ -5,6 +5,7 @@ mod chains;
 mod conformance;
 mod defence;
 mod formulas;
+mod guide;
 mod learned;
 mod parameters;
 mod poisoning;

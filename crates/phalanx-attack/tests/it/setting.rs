@@ -1,7 +1,7 @@
 //! What tests build attacks from.
 use std::collections::BTreeMap;
 
-use phalanx_attack::{ATTACKS, Attack, AttackSetup, Defence, Forgery, View};
+use phalanx_attack::{Attack, AttackSetup, Defence, Forgery, View};
 use phalanx_protocol::Turn;
 use phalanx_robust::registry::find;
 use phalanx_robust::rule::BuildError;
@@ -9,6 +9,8 @@ use phalanx_robust::{
     AggregateError, Aggregator, Args, Population, RULES, Rng, StateError, StateReader, StateWriter,
     Value, Vectors,
 };
+
+use crate::guide::attacks;
 
 pub type Row = Vec<f32>;
 
@@ -49,7 +51,8 @@ pub fn build_against(
     scenario: Scenario,
     defence: Defence,
 ) -> Result<Box<dyn Attack>, BuildError> {
-    let entry = find(ATTACKS, name).unwrap_or_else(|| panic!("no attack `{name}`"));
+    let entry = attacks().find(|entry| entry.name == name);
+    let entry = entry.unwrap_or_else(|| panic!("no attack `{name}`"));
     let given = given.iter().map(|(name, value)| ((*name).to_string(), value.clone())).collect();
     let args = Args::check(entry.name, entry.params, &given)?;
     let population = Population::new(scenario.n, scenario.f).unwrap();

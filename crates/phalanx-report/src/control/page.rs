@@ -35,12 +35,12 @@ pub fn write_control_report(
         });
         let free = tries.into_iter().find(|name| !names.contains(name));
         let name = free.expect("there are endlessly many names");
-        write(&into.join(format!("{name}.svg")), &figure.svg.file(&figure.label))?;
+        write(&into.join(format!("{name}.svg")), figure.svg.file(&figure.label))?;
         write(&into.join(format!("{name}.csv")), &figure.csv)?;
         names.push(name);
     }
     let path = folder.join(REPORT);
-    write(&path, &page(summary, &figures, (settings, command)).into_string())?;
+    write(&path, page(summary, &figures, (settings, command)).into_string())?;
     Ok(path)
 }
 

@@ -115,7 +115,7 @@ impl Chart {
 }
 
 /// Bands and lines, broken where a value is not finite, dotted where seeds are missing.
-fn draw_curve(svg: &mut Svg, series: &Series, (x, y): (&Scale, &Scale)) {
+pub(super) fn draw_curve(svg: &mut Svg, series: &Series, (x, y): (&Scale, &Scale)) {
     let points = thin(&series.points);
     let place =
         |point: &CurvePoint, value: f64| Some((x.at(f64::from(point.round))?, y.at(value)?));
@@ -161,7 +161,7 @@ fn is_drawn(point: &CurvePoint, y: &Scale) -> bool {
 }
 
 /// The marker at the end of a curve, and the cross where it breaks off; where the label points.
-fn draw_end(svg: &mut Svg, series: &Series, (x, y): (&Scale, &Scale)) -> Spot {
+pub(super) fn draw_end(svg: &mut Svg, series: &Series, (x, y): (&Scale, &Scale)) -> Spot {
     let style = series.style.unwrap_or(0) % STYLES;
     let spot = |point: &CurvePoint| Some((x.at(f64::from(point.round))?, y.at(point.spread.mean)?));
     let last = series.points.iter().rev().find_map(spot);

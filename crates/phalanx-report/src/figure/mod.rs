@@ -1,10 +1,13 @@
 //! The figures of a run or an experiment: a drawing, how to read it, and the numbers behind it.
 pub(crate) mod axis;
+pub(crate) mod campaign;
 pub(crate) mod curves;
-mod dots;
+pub(crate) mod dots;
 mod heard;
+pub(crate) mod heatmap;
 pub(crate) mod label;
 mod lines;
+pub(crate) mod panels;
 
 use crate::csv::Csv;
 use crate::folder::Status;
@@ -230,7 +233,7 @@ fn chart(arms: &[Arm<'_>], title: String, (score, series): (&str, Vec<Series>)) 
     Chart { title, unit: Unit::of(score), axis: "round", rounds, series }
 }
 
-fn series(arm: &Arm<'_>, points: Vec<CurvePoint>, style: usize) -> Series {
+pub(crate) fn series(arm: &Arm<'_>, points: Vec<CurvePoint>, style: usize) -> Series {
     Series {
         name: arm.name.clone(),
         style: Some(style),
@@ -247,7 +250,7 @@ fn series(arm: &Arm<'_>, points: Vec<CurvePoint>, style: usize) -> Series {
 }
 
 /// A status that fits beside a figure.
-fn short_status(arm: &Arm<'_>) -> String {
+pub(crate) fn short_status(arm: &Arm<'_>) -> String {
     let all = arm.statuses().len() == 1;
     let stopped = arm.statuses().into_iter().find(|(status, _)| *status != Status::Finished);
     let Some((status, count)) = stopped else { return "finished".into() };
@@ -280,7 +283,7 @@ fn styles(arms: &[Arm<'_>], score: &str) -> Vec<Option<usize>> {
     styles
 }
 
-fn seeds_words(arm: &Arm<'_>) -> String {
+pub(crate) fn seeds_words(arm: &Arm<'_>) -> String {
     match arm.runs.len() {
         1 => "one seed.".into(),
         count => format!("averaged over {count} seeds; the band spans least to greatest seed."),
@@ -288,7 +291,7 @@ fn seeds_words(arm: &Arm<'_>) -> String {
 }
 
 /// What else a reader meets in these curves.
-fn marks(series: &[Series]) -> String {
+pub(crate) fn marks(series: &[Series]) -> String {
     let mut text = String::new();
     let unfit = |s: &Series| s.points.iter().any(|point| !point.spread.mean.is_finite());
     if series.iter().any(|series| series.broken.is_some() || unfit(series)) {
@@ -334,7 +337,11 @@ fn add_rows(csv: &mut Csv, (arm, nodes): (&str, &str), points: &[CurvePoint]) {
 
 /// A name as part of a file name, whatever it holds.
 pub(crate) fn file_stem(name: &str) -> String {
+    safe(name).chars().take(80).collect()
+}
+
+/// A name as a part of a path or an address, at its full length.
+pub(crate) fn safe(name: &str) -> String {
     let safe = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
-    let stem: String = name.chars().take(80).map(safe).collect();
-    stem.trim_start_matches('.').to_owned()
+    name.chars().map(safe).collect::<String>().trim_start_matches('.').to_owned()
 }

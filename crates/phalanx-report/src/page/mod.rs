@@ -1,4 +1,5 @@
 //! One self-contained HTML page for a run or an experiment: no script, nothing fetched.
+pub(crate) mod campaign;
 mod settings;
 mod traffic;
 mod verdict;
@@ -9,30 +10,56 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::figure::{Figure, figures, heard_figures, more_figures};
 use crate::folder::{FIGURES, FolderError, REPORT, SUMMARY, Summary, io};
-use crate::read::{Arm, LoadedRun, arms, load, unfinished};
+use crate::read::{Arm, LoadedRun, arms, load_found};
 use crate::spread::score_names;
 use crate::svg;
 use crate::table::Grid;
+use crate::tidy;
 
-/// Writes `report.html` and `figures/` into an experiment folder or a run folder, and `figures/`
-/// into each run of an experiment; returns where the page lies.
+/// What [`write_report`] wrote, and what it left out.
+#[derive(Debug)]
+pub struct Report {
+    /// where the page lies
+    pub page: PathBuf,
+    /// run folders that cannot be read, and why; the page names them too
+    pub broken: Vec<(PathBuf, FolderError)>,
+}
+
+/// Writes `report.html` and `figures/` into an experiment folder or a run folder; into an
+/// experiment folder also the tidy tables, and `figures/` into each of its runs.
 ///
 /// # Errors
-/// A run cannot be read, or a file cannot be written.
-pub fn write_report(folder: &Path) -> Result<PathBuf, FolderError> {
-    let runs = load(&[folder.into()])?;
-    let arms = arms(&runs);
-    let all = Figures::of(&arms);
+/// No run can be read, or a file cannot be written.
+pub fn write_report(folder: &Path) -> Result<Report, FolderError> {
+    let found = load_found(&[folder.into()])?;
+    let arms = arms(&found.runs);
+    let campaign = campaign::campaign(&arms)?;
+    let all = match &campaign {
+        Some(campaign) => campaign::figures(campaign),
+        None => Figures::of(&arms),
+    };
     write_files(folder, &all)?;
     if !folder.join(SUMMARY).is_file() {
-        for run in &runs {
+        for run in &found.runs {
             write_run_figures(run)?;
         }
+        tidy::write_tables(folder, &found.runs, &[tidy::Format::Csv, tidy::Format::Parquet])?;
     }
-    let source = Source { arms: &arms, runs: &runs, left_out: unfinished(folder)? };
+    let source = Source {
+        arms: &arms,
+        runs: &found.runs,
+        broken: &found.broken,
+        unfinished: &found.unfinished,
+    };
+    let stored = campaign::Stored::read(folder)?;
+    let markup = match &campaign {
+        Some(one) => campaign::page(&source, one, (&all, &stored)),
+        None => page(&source, &all, &stored),
+    };
     let path = folder.join(REPORT);
-    write(&path, &page(&source, &all).into_string())?;
-    Ok(path)
+    write(&path, markup.into_string())?;
+    drop(arms);
+    Ok(Report { page: path, broken: found.broken })
 }
 
 /// Writes the figures of one run, SVG and CSV, into its `figures/`; returns their paths.
@@ -71,11 +98,11 @@ fn write_files(folder: &Path, figures: &Figures) -> Result<Vec<PathBuf>, FolderE
 }
 
 /// Writes a file beside its place and then moves it there: a full disk leaves the old one.
-pub(crate) fn write(path: &Path, text: &str) -> Result<(), FolderError> {
+pub(crate) fn write(path: &Path, contents: impl AsRef<[u8]>) -> Result<(), FolderError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let beside = path.with_file_name(name);
-    std::fs::write(&beside, text).map_err(|source| io(&beside, source))?;
+    std::fs::write(&beside, contents).map_err(|source| io(&beside, source))?;
     std::fs::rename(&beside, path).map_err(|source| io(path, source))
 }
 
@@ -96,11 +123,12 @@ impl Figures {
 struct Source<'a> {
     arms: &'a [Arm<'a>],
     runs: &'a [LoadedRun],
-    left_out: Vec<PathBuf>,
+    broken: &'a [(PathBuf, FolderError)],
+    unfinished: &'a [PathBuf],
 }
 
-fn page(source: &Source<'_>, figures: &Figures) -> Markup {
-    let (kind, title) = title(source);
+/// A page around its parts: header, main and what the footer says.
+fn frame(title: &str, (header, main, about): (Markup, Markup, Markup)) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -112,36 +140,45 @@ fn page(source: &Source<'_>, figures: &Figures) -> Markup {
                 style { (PreEscaped(svg::style())) (PreEscaped(include_str!("page.css"))) }
             }
             body {
-                header {
-                    p.kicker { "Phalanx " (kind) }
-                    h1 { (title) }
-                    p.verdict { (verdict::sentence(source.arms)) }
-                    (warnings(source))
-                }
-                main {
-                    (cards(source))
-                    section {
-                        h2 { "Results" }
-                        (results(source.arms))
-                        div.figures { @for figure in &figures.main { (shown(figure)) } }
-                        @if !figures.more.is_empty() {
-                            details {
-                                summary { "Other scores over rounds" }
-                                div.figures { @for figure in &figures.more { (shown(figure)) } }
-                            }
-                        }
-                    }
-                    (traffic::sections(source.arms))
-                    (who_heard_whom(source, &figures.heard))
-                    (settings::sections(source.arms))
-                    (settings::replay(source.arms))
-                    (not_measured(source))
-                }
-                footer { "Made by Phalanx from the run folders beside this page; the numbers \
-                    behind each figure lie in " code { "figures/" } "." }
+                header { (header) }
+                main { (main) }
+                footer { (about) }
             }
         }
     }
+}
+
+fn page(source: &Source<'_>, figures: &Figures, stored: &campaign::Stored) -> Markup {
+    let (kind, title) = title(source);
+    let header = html! {
+        p.kicker { "Phalanx " (kind) }
+        h1 { (title) }
+        p.verdict { (verdict::sentence(source.arms)) }
+        (warnings(source))
+    };
+    let main = html! {
+        (cards(source))
+        section {
+            h2 { "Results" }
+            (results(source.arms))
+            div.figures { @for figure in &figures.main { (shown(figure)) } }
+            @if !figures.more.is_empty() {
+                details {
+                    summary { "Other scores over rounds" }
+                    div.figures { @for figure in &figures.more { (shown(figure)) } }
+                }
+            }
+        }
+        (campaign::stored_sections(stored))
+        (traffic::sections(source.arms))
+        (who_heard_whom(source, &figures.heard))
+        (settings::sections(source.arms))
+        (settings::replay(source.arms))
+        (not_measured(source))
+    };
+    let about = html! { "Made by Phalanx from the run folders beside this page; the numbers \
+    behind each figure lie in " code { "figures/" } "." };
+    frame(&title, (header, main, about))
 }
 
 /// What the page is of, and its name.
@@ -179,11 +216,14 @@ fn cards(source: &Source<'_>) -> Markup {
     }
 }
 
-/// What a reader must know before believing the page.
-fn warnings(source: &Source<'_>) -> Markup {
+/// Runs that the page is not made from, and records that are cut short.
+fn left_out(source: &Source<'_>) -> Vec<String> {
     let name =
         |folder: &Path| folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut lines = Vec::new();
+    for (folder, error) in source.broken {
+        lines.push(format!("{} cannot be read and is left out: {error}.", name(folder)));
+    }
     for run in source.runs.iter().filter(|run| run.history.truncated) {
         lines.push(format!(
             "The record of {} ends in the middle of line {}; that line is left out.",
@@ -191,10 +231,17 @@ fn warnings(source: &Source<'_>) -> Markup {
             run.history.lines + 1
         ));
     }
-    for folder in &source.left_out {
+    for folder in source.unfinished {
         lines
             .push(format!("{} has no summary (still running, or killed): left out.", name(folder)));
     }
+    lines
+}
+
+/// What a reader must know before believing the page.
+fn warnings(source: &Source<'_>) -> Markup {
+    let mut lines = left_out(source);
+    let must = lines.len();
     for arm in source.arms {
         for run in &arm.runs {
             if let Some(reason) = &run.summary.reason {
@@ -204,8 +251,9 @@ fn warnings(source: &Source<'_>) -> Markup {
             }
         }
     }
-    let more = lines.len().saturating_sub(6);
-    lines.truncate(6);
+    // Of what failed a few stand for all; what is left out is always named.
+    let more = lines.len().saturating_sub(must.max(6));
+    lines.truncate(must.max(6));
     html! {
         @if !lines.is_empty() {
             ul.warnings {

@@ -25,30 +25,10 @@ pub(super) fn sections(arms: &[Arm<'_>]) -> Markup {
     }
 }
 
-/// Dotted keys and values of a TOML text; an error as text if it is none.
+/// Dotted keys and values of a TOML text, as words; an error as text if it is none.
 fn flat(text: &str) -> Result<BTreeMap<String, String>, String> {
-    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
-    let mut flat = BTreeMap::new();
-    for (key, value) in table {
-        flatten(key, value, &mut flat);
-    }
-    Ok(flat)
-}
-
-fn flatten(path: String, value: toml::Value, flat: &mut BTreeMap<String, String>) {
-    match value {
-        toml::Value::Table(table) if !table.is_empty() => {
-            for (key, value) in table {
-                flatten(format!("{path}.{key}"), value, flat);
-            }
-        }
-        toml::Value::String(text) => {
-            flat.insert(path, text);
-        }
-        value => {
-            flat.insert(path, value.to_string());
-        }
-    }
+    let settings = crate::settings::flat(text).map_err(|error| error.to_string())?;
+    Ok(settings.into_iter().map(|(key, value)| (key, value.words())).collect())
 }
 
 /// The settings of each arm; what differs between seeds of one arm (the seed) is left out.
@@ -138,7 +118,7 @@ fn memory(arms: &[Arm<'_>]) -> Markup {
     }
 }
 
-fn environment(arms: &[Arm<'_>]) -> Markup {
+pub(super) fn environment(arms: &[Arm<'_>]) -> Markup {
     let runs = || arms.iter().flat_map(|arm| &arm.runs);
     let of = |value: fn(&LoadedRun) -> Option<String>| {
         let values: BTreeSet<String> = runs().filter_map(|run| value(run)).collect();

@@ -36,7 +36,7 @@ fn assert_well_formed(svg: &str) {
 #[test]
 fn the_page_of_an_experiment_stands_alone_and_says_what_happened() {
     let folder = Sample::quickstart().write("quickstart");
-    let page = text(&write_report(&folder).unwrap());
+    let page = text(&write_report(&folder).unwrap().page);
     let verdict = "Under fall-of-empires by 5 of 26 nodes, the worst honest node ends at \
         89.0\u{a0}% \
                    accuracy";
@@ -102,7 +102,7 @@ fn the_figures_of_a_small_run_are_as_expected() {
 fn a_single_run_has_a_page_of_its_own() {
     let folder = Sample::quickstart().write("single");
     let one = run(&folder, "monna");
-    let path = write_report(&one).unwrap();
+    let path = write_report(&one).unwrap().page;
     assert_eq!(path, one.join("report.html"));
     assert!(
         text(&path).contains("the arm with a single seed"),
@@ -122,7 +122,7 @@ fn names_are_escaped_everywhere() {
     summary.node_memory_bytes.insert(nasty.into(), u64::MAX);
     summary.scores.insert(nasty.into(), summary.scores["accuracy"]);
     write_json(&path, &summary);
-    let page = text(&write_report(&folder).unwrap());
+    let page = text(&write_report(&folder).unwrap().page);
     assert!(!page.contains("<script"));
     assert!(page.contains("&lt;script&gt;"));
     for entry in std::fs::read_dir(folder.join("figures")).unwrap() {
@@ -151,7 +151,7 @@ fn many_points_are_thinned_in_figures_and_kept_in_the_csv() {
     let svg = text(&one.join("figures/training-loss.svg"));
     assert!(svg.len() < 40_000, "{} bytes of drawing", svg.len());
     assert_eq!(text(&one.join("figures/training-loss.csv")).lines().count(), 100_001);
-    let page = text(&write_report(&one).unwrap());
+    let page = text(&write_report(&one).unwrap().page);
     assert!(page.contains("Each drawn point joins"), "the caption says so");
 }
 
@@ -195,7 +195,7 @@ fn of_many_arms_the_best_and_worst_are_in_colour() {
     };
     sample.arms = names.iter().enumerate().map(named).collect();
     let folder = sample.write("many");
-    let page = text(&write_report(&folder).unwrap());
+    let page = text(&write_report(&folder).unwrap().page);
     let svg = text(&folder.join("figures/accuracy-worst.svg"));
     assert_eq!(count(&svg, "\"muted\""), 22);
     assert_eq!(count(&svg, "class=\"curve "), 8);

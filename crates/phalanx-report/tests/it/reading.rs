@@ -77,7 +77,7 @@ fn a_cut_off_last_line_is_left_out_and_said() {
     let history = &load(std::slice::from_ref(&one)).unwrap()[0].history;
     assert!(history.truncated);
     assert_eq!(history.lines, whole - 1);
-    let page = std::fs::read_to_string(write_report(&one).unwrap()).unwrap();
+    let page = std::fs::read_to_string(write_report(&one).unwrap().page).unwrap();
     assert!(page.contains(&format!("in the middle of line {whole}")), "the page must say so");
 }
 
@@ -164,9 +164,13 @@ fn no_content_of_a_file_makes_us_panic() {
         for name in ["record.jsonl", "summary.json", "environment.json", "experiment.toml"] {
             let folder = Sample::small().write(&format!("odd-{place}"));
             std::fs::write(run(&folder, "averaging-attacked").join(name), bytes).unwrap();
-            let result = write_report(&folder);
+            let report = write_report(&folder).unwrap();
             if name == "summary.json" {
-                assert!(result.is_err(), "{name} with {bytes:?} is no summary");
+                assert_eq!(report.broken.len(), 1, "{name} with {bytes:?} is no summary");
+            }
+            let page = std::fs::read_to_string(report.page).unwrap();
+            for (_, error) in &report.broken {
+                assert!(page.contains("cannot be read and is left out"), "{error}");
             }
         }
     }
@@ -225,6 +229,6 @@ fn a_run_without_summary_is_left_out_and_said() {
     let folder = Sample::small().write("killed");
     let one = run(&folder, "averaging-attacked");
     std::fs::remove_file(one.join(SUMMARY)).unwrap();
-    let page = std::fs::read_to_string(write_report(&folder).unwrap()).unwrap();
+    let page = std::fs::read_to_string(write_report(&folder).unwrap().page).unwrap();
     assert!(page.contains("averaging-attacked-0001beef-s1 has no summary"));
 }

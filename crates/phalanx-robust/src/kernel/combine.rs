@@ -11,11 +11,11 @@ const BLOCK: usize = 2048;
 /// Groups of lanes whose sums stay in registers.
 const GROUPS: usize = 8;
 /// More rows than these are more streams than a processor's prefetching follows.
-const STREAMS: usize = 32;
-/// Groups of lanes whose sums, 8 KiB, stay in a first-level cache where there are more.
-const GROUPS_OF_MANY: usize = 128;
+const STREAMS: usize = 8;
+/// Groups of lanes whose sums, 16 KiB, stay in a first-level cache where there are more.
+const GROUPS_OF_MANY: usize = 256;
 /// Rows that are added to those in one go.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 8;
 /// Products below which threads cost more than they save.
 const LEAST_PARALLEL: usize = 1 << 19;
 

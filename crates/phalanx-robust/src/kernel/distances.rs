@@ -36,6 +36,8 @@ const CHUNK: usize = 2 * BLOCK;
 const SPANS_MAX: usize = 64;
 /// Fewer differences than this are not worth a second thread.
 const LEAST_PARALLEL: usize = 1 << 20;
+/// Rows from which threads share the work of norms row by row.
+const LEAST_ROWS: usize = 8;
 /// Most rows on one side of a tile.
 const SIDE: usize = 4;
 
@@ -181,15 +183,19 @@ impl Workspace {
     fn compute(&mut self, path: Path, rows: &[&[f32]]) {
         let (count, dim) = (rows.len(), rows[0].len());
         let entries = count * (count - 1) / 2 + if self.has_norms { count } else { 0 };
-        let span = span_of(dim);
-        let spans = dim.div_ceil(span);
-        self.partial.clear();
-        self.partial.resize(spans * entries, 0.0);
         self.total.clear();
         self.total.resize(entries, 0.0);
         if entries == 0 {
             return;
         }
+        if self.tiles.is_empty() && count >= LEAST_ROWS {
+            norms(path, rows, &mut self.total[entries - count..]);
+            return;
+        }
+        let span = span_of(dim);
+        let spans = dim.div_ceil(span);
+        self.partial.clear();
+        self.partial.resize(spans * entries, 0.0);
         let (tiles, precision, has_norms) = (&self.tiles, self.precision, self.has_norms);
         let fill = |(index, out): (usize, &mut [f64])| {
             for columns in chunks_of(index * span..((index + 1) * span).min(dim)) {
@@ -206,6 +212,22 @@ impl Workspace {
         for partial in self.partial.chunks(entries) {
             self.total.iter_mut().zip(partial).for_each(|(total, partial)| *total += partial);
         }
+    }
+}
+
+/// Norms alone: each row from end to end, which prefetching follows, with the bits of any other
+/// way.
+fn norms(path: Path, rows: &[&[f32]], out: &mut [f64]) {
+    let fill = |(row, out): (&&[f32], &mut f64)| {
+        *out = sum_over_spans(row.len(), |columns, out| {
+            let part = &row[columns];
+            path.run(Inner { a: part, b: part, out });
+        });
+    };
+    if rows.len() * rows[0].len() < LEAST_PARALLEL {
+        rows.iter().zip(out).for_each(fill);
+    } else {
+        rows.par_iter().zip(out).for_each(fill);
     }
 }
 

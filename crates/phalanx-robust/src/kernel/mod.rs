@@ -14,7 +14,7 @@ pub use distances::{
     Precision, Workspace, dot, geometry, squared_distance, squared_distances, squared_distances_in,
 };
 pub use moments::{Divisor, mean_and_deviation};
-pub use scale::{scale, scale_in_place};
+pub use scale::{scale, scale_by_norm, scale_by_norm_in_place, scale_in_place};
 
 pub mod order;
 

@@ -1,6 +1,7 @@
 //! Rows times factors: written once, or in place where only some rows change.
 use rayon::prelude::*;
 
+use crate::kernel::distances::dot;
 use crate::kernel::lanes::{Kernel, LANES, Machine, Path};
 
 /// Coordinates of one piece of work.
@@ -72,6 +73,66 @@ pub fn scale_in_place(values: &mut [f32], factors: &[f64]) {
     rows.filter(|(_, factor)| changed(factor)).for_each(|(row, factor)| {
         row.par_chunks_mut(BLOCK).for_each(|block| change(block, *factor));
     });
+}
+
+/// Row i of `out` becomes `factor(‖x_i‖²) x_i`, in one pass over memory where a row fits into a
+/// second-level cache; `squared_norms` gets the squared norms. As [`scale`] otherwise.
+///
+/// # Panics
+/// When lengths differ.
+pub fn scale_by_norm(
+    rows: &[&[f32]],
+    factor: impl Fn(f64) -> f64 + Sync,
+    squared_norms: &mut [f64],
+    out: &mut [f32],
+) {
+    let Some(dim) = rows.first().map(|row| row.len()).filter(|dim| *dim > 0) else { return };
+    assert_eq!(out.len(), rows.len() * dim, "an output is as long as all rows");
+    assert_eq!(squared_norms.len(), rows.len(), "one norm per row");
+    let path = Path::best();
+    let fill = |((from, squared), to): ((&&[f32], &mut f64), &mut [f32])| {
+        *squared = dot(from, from);
+        match factor(*squared) {
+            1.0 => to.copy_from_slice(from),
+            0.0 => to.fill(0.0),
+            factor => path.run(Scaled { from, factor, to }),
+        }
+    };
+    if out.len() < LEAST_PARALLEL {
+        rows.iter().zip(squared_norms).zip(out.chunks_exact_mut(dim)).for_each(fill);
+    } else {
+        rows.par_iter().zip(squared_norms).zip(out.par_chunks_exact_mut(dim)).for_each(fill);
+    }
+}
+
+/// As [`scale_by_norm`], where the rows lie already.
+///
+/// # Panics
+/// Unless `values` is one row per norm.
+pub fn scale_by_norm_in_place(
+    values: &mut [f32],
+    factor: impl Fn(f64) -> f64 + Sync,
+    squared_norms: &mut [f64],
+) {
+    if values.is_empty() {
+        return;
+    }
+    assert_eq!(values.len() % squared_norms.len(), 0, "one norm per row");
+    let (dim, is_long) = (values.len() / squared_norms.len(), values.len() >= LEAST_PARALLEL);
+    let path = Path::best();
+    let change = |(values, squared): (&mut [f32], &mut f64)| {
+        *squared = dot(values, values);
+        match factor(*squared) {
+            1.0 => {}
+            0.0 => values.fill(0.0),
+            factor => path.run(ScaledInPlace { values, factor }),
+        }
+    };
+    if is_long {
+        values.par_chunks_exact_mut(dim).zip(squared_norms).for_each(change);
+    } else {
+        values.chunks_exact_mut(dim).zip(squared_norms).for_each(change);
+    }
 }
 
 struct Scaled<'a> {

@@ -361,6 +361,8 @@ fn a_dot_product_is_accurate_and_a_norm_is_its_square_with_itself() {
         let mut geometry = Geometry::default();
         let needs = Needs { pairs: Pairs::None, has_norms: true };
         geometry.compute(Vectors::new(&rows).unwrap(), needs);
-        assert_eq!(geometry.squared_norm(0).to_bits(), dot(a, a).to_bits());
+        for (i, row) in rows.iter().enumerate() {
+            assert_eq!(geometry.squared_norm(i).to_bits(), dot(row, row).to_bits());
+        }
     }
 }

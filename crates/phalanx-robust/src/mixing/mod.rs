@@ -73,7 +73,7 @@ pub trait Mixing: Send {
     /// kind: false, and nothing has happened, if it is not.
     ///
     /// # Errors
-    /// As [`Mixing::mix`], with the rows unchanged.
+    /// As [`Mixing::mix`]; what the rows then hold is unspecified.
     fn mix_in_place(&mut self, _rows: &mut Rows) -> Result<bool, AggregateError> {
         Ok(false)
     }

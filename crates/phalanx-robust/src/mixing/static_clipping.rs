@@ -2,7 +2,7 @@
 use crate::args::Param;
 use crate::geometry::{Geometry, Needs, Pairs};
 use crate::kernel;
-use crate::mixing::{Mixing, MixingRule, Rows, with_own};
+use crate::mixing::{Mixing, MixingRule, Rows};
 use crate::registry::Entry;
 use crate::rule::AggregateError;
 use crate::vectors::Vectors;
@@ -20,7 +20,7 @@ pub const ENTRY: Entry<MixingRule> = Entry {
         cost: "O(n d)",
         build: |args, population| {
             let (radius, f) = (args.number("radius"), population.f());
-            Ok(Box::new(StaticClipping { radius, clipper: Clipper::new(f) }))
+            Ok(Box::new(StaticClipping { radius, f, squared_norms: Vec::new() }))
         },
     },
 };
@@ -28,20 +28,51 @@ pub const ENTRY: Entry<MixingRule> = Entry {
 #[derive(Debug)]
 struct StaticClipping {
     radius: f64,
-    clipper: Clipper,
+    f: usize,
+    squared_norms: Vec<f64>,
+}
+
+impl StaticClipping {
+    fn start(&mut self, count: usize) {
+        self.squared_norms.clear();
+        self.squared_norms.resize(count, 0.0);
+    }
+
+    // Squares of f32 cannot overflow in f64, so only a row that is not finite has no norm.
+    fn finish(&self) -> Result<(), AggregateError> {
+        let found = self.squared_norms.iter().filter(|squared| !squared.is_finite()).count();
+        match found > self.f {
+            true => Err(AggregateError::TooManyNotFinite { found, tolerated: self.f }),
+            false => Ok(()),
+        }
+    }
 }
 
 impl Mixing for StaticClipping {
     fn mix(&mut self, vectors: Vectors<'_>, out: &mut Rows) -> Result<(), AggregateError> {
-        self.clipper.find_norms(vectors)?;
-        self.clipper.clip(self.radius, vectors, out);
-        Ok(())
+        self.start(vectors.count());
+        out.resize(vectors.count(), vectors.dim());
+        let factor = |squared: f64| factor(squared.sqrt(), self.radius);
+        let norms = &mut self.squared_norms;
+        kernel::scale_by_norm(vectors.rows(), factor, norms, out.values_mut());
+        self.finish()
     }
 
     fn mix_in_place(&mut self, rows: &mut Rows) -> Result<bool, AggregateError> {
-        with_own(rows, None, |vectors| self.clipper.find_norms(vectors))?;
-        self.clipper.clip_in_place(self.radius, rows);
-        Ok(true)
+        self.start(rows.rows().count());
+        let factor = |squared: f64| factor(squared.sqrt(), self.radius);
+        let norms = &mut self.squared_norms;
+        kernel::scale_by_norm_in_place(rows.values_mut(), factor, norms);
+        self.finish().map(|()| true)
+    }
+}
+
+/// A row longer than `radius` is scaled down to it; one without direction becomes 0.
+fn factor(norm: f64, radius: f64) -> f64 {
+    match norm {
+        norm if !norm.is_finite() => 0.0,
+        norm if norm > radius => radius / norm,
+        _ => 1.0,
     }
 }
 
@@ -71,13 +102,8 @@ impl Clipper {
 
     /// A row longer than `radius` is scaled down to it; one without direction becomes 0.
     fn find_factors(&mut self, radius: f64) {
-        let factor = |norm: &f64| match *norm {
-            norm if norm.is_infinite() => 0.0,
-            norm if norm > radius => radius / norm,
-            _ => 1.0,
-        };
         self.factors.clear();
-        self.factors.extend(self.norms.iter().map(factor));
+        self.factors.extend(self.norms.iter().map(|norm| factor(*norm, radius)));
     }
 
     /// Clips the rows whose norms were found last.

@@ -3,9 +3,10 @@
 //! What an entry by its nature does not promise is listed in [`EXCEPTIONS`], with the reason.
 use phalanx_robust::population::{Bound, PopulationError};
 use phalanx_robust::rule::{BuildError, Certificate, Example, Label};
-use phalanx_robust::{AggregateError, Population, RULES, Rng, StateReader, StateWriter, Vectors};
+use phalanx_robust::{AggregateError, Population, Rng, StateReader, StateWriter, Vectors};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
+use crate::guide::rules;
 use crate::inputs::{Byzantine, Case, Family, Honest, Subject, args, bits, case, family, gaussian};
 
 /// A promise that entries make unless they are listed as exceptions.
@@ -305,7 +306,7 @@ mod nightly {
 #[test]
 fn the_worked_example_of_every_rule() {
     let mut wrong = Vec::new();
-    for rule in RULES {
+    for rule in rules() {
         let Example { rows, f, result } = rule.build.example;
         let mut built = Subject { mixing: None, rule }.build(rows.len(), f);
         let found = family(rows).aggregate(&mut *built).unwrap();
@@ -321,7 +322,7 @@ fn the_worked_example_of_every_rule() {
 #[test]
 fn effects_explain_the_result() {
     let (mut explained, mut clips) = (Vec::new(), Vec::new());
-    for rule in RULES {
+    for rule in rules() {
         let subject = Subject { mixing: None, rule };
         let f = subject.f_max(11).unwrap().min(2);
         let family = Case { byzantine: Byzantine::CommonOffset, ..plain_case() }.family(f);
@@ -349,7 +350,7 @@ fn effects_explain_the_result() {
         }
     }
     let silent: Vec<&str> =
-        RULES.iter().map(|rule| rule.name).filter(|name| !explained.contains(name)).collect();
+        rules().map(|rule| rule.name).filter(|name| !explained.contains(name)).collect();
     assert_eq!(
         silent,
         [
@@ -375,7 +376,7 @@ fn effects_explain_the_result() {
 /// What a certificate says is what the contract above finds.
 #[test]
 fn certificates_agree_with_prose_bound_and_contract() {
-    for rule in RULES {
+    for rule in rules() {
         let Certificate { kappa, label, breakdown } = rule.build.certificate;
         assert!(rule.build.guarantee.contains(label.word()), "`{}`", rule.name);
         let is_near = promises(Subject { mixing: None, rule }, Promise::Near);
@@ -412,7 +413,7 @@ fn exceptions_name_entries_and_are_needed() {
 
 #[test]
 fn without_faults_these_rules_are_the_mean() {
-    for rule in RULES.iter().filter(|rule| MEAN_WITHOUT_FAULTS.contains(&rule.name)) {
+    for rule in rules().filter(|rule| MEAN_WITHOUT_FAULTS.contains(&rule.name)) {
         let subject = Subject { mixing: None, rule };
         for seed in 0..50 {
             let case = Case { seed, ..plain_case() };
@@ -432,7 +433,7 @@ fn plain_case() -> Case {
 
 #[test]
 fn an_inadmissible_f_is_a_typed_error() {
-    for rule in RULES.iter().filter(|rule| rule.build.bound != Bound::ANY) {
+    for rule in rules().filter(|rule| rule.build.bound != Bound::ANY) {
         let subject = Subject { mixing: None, rule };
         for n in 1..=13 {
             let least = subject.f_max(n).map_or(0, |f| f + 1);
@@ -457,7 +458,7 @@ fn an_inadmissible_f_is_a_typed_error() {
 
 #[test]
 fn fewer_vectors_than_the_rule_was_built_for_are_a_typed_error() {
-    for rule in RULES.iter().filter(|rule| rule.build.bound != Bound::ANY) {
+    for rule in rules().filter(|rule| rule.build.bound != Bound::ANY) {
         let subject = Subject { mixing: None, rule };
         let (n, f) = (23, subject.f_max(23).unwrap());
         let mut built = subject.build(n, f);

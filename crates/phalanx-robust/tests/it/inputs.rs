@@ -8,6 +8,8 @@ use phalanx_robust::{
 };
 use proptest::prelude::*;
 
+use crate::guide::rules;
+
 /// What the arbitrary rows hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Byzantine {
@@ -205,7 +207,7 @@ impl std::fmt::Display for Subject {
 impl Subject {
     /// Every rule, and every mixing before the trimmed mean.
     pub fn all() -> Vec<Self> {
-        let rules = RULES.iter().map(|rule| Self { mixing: None, rule });
+        let rules = rules().map(|rule| Self { mixing: None, rule });
         let rule = rule("trimmed-mean");
         rules.chain(MIXINGS.iter().map(|mixing| Self { mixing: Some(mixing), rule })).collect()
     }

@@ -5,6 +5,7 @@ mod conformance;
 mod fools_gold;
 mod geometric;
 mod golden;
+mod guide;
 mod inputs;
 mod kappa;
 mod mixing;

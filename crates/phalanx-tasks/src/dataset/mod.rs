@@ -2,6 +2,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use phalanx_robust::Rng;
+
 pub mod catalogue;
 pub mod cifar;
 pub mod digits;
@@ -108,6 +110,13 @@ impl Dataset {
         (self.images.len() + self.labels.len()) as u64
     }
 
+    fn only(&self, indices: &[u32]) -> Self {
+        let mut images = Vec::with_capacity(indices.len() * self.shape.len());
+        indices.iter().for_each(|index| images.extend_from_slice(self.image(*index as usize)));
+        let labels = indices.iter().map(|index| self.labels[*index as usize]).collect();
+        Self { shape: self.shape, classes: self.classes, images, labels }
+    }
+
     /// The first `count` samples, or all if there are fewer; `count ≥ 1`.
     pub fn truncate(&mut self, count: usize) {
         self.labels.truncate(count.max(1));
@@ -126,6 +135,28 @@ pub struct TrainTest {
     pub test: Arc<Dataset>,
     /// pixel statistics
     pub normalisation: Normalisation,
+}
+
+impl TrainTest {
+    /// Trains on some of the training samples and tests on the others, which are drawn at random;
+    /// the test samples are given up. Each part keeps the order of the data set.
+    ///
+    /// # Guarantee
+    /// Every training sample is in exactly one part, at least one in each where there are two;
+    /// no test sample is in any.
+    #[must_use]
+    pub fn held_out(self, share: f64, rng: &mut Rng) -> Self {
+        let Self { train, test: _, normalisation } = self;
+        let most = train.len().saturating_sub(1).max(1);
+        let count = ((train.len() as f64 * share).round() as usize).clamp(1, most);
+        let mut order: Vec<u32> = (0..train.len() as u32).collect();
+        rng.shuffle(&mut order);
+        let (held, kept) = order.split_at_mut(count);
+        held.sort_unstable();
+        kept.sort_unstable();
+        let (test, train) = (Arc::new(train.only(held)), Arc::new(train.only(kept)));
+        Self { train, test, normalisation }
+    }
 }
 
 pub(crate) fn check_labels(

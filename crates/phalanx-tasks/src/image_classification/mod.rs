@@ -71,6 +71,9 @@ pub const ENTRY: Entry<TaskRule> = Entry {
         Param::integer("test-samples", (1, 10_000_000), 1)
             .optional()
             .about("use or generate only so many test samples"),
+        Param::number("validation", (0.001, 0.9), 0.2).optional().about(
+            "hold out this share of the training samples and score on it, not on the test set",
+        ),
     ],
     build: TaskRule {
         formula: "loss: mean negative log-likelihood of the batch + penalty;\n\
@@ -85,7 +88,10 @@ fn build(setup: TaskSetup<'_>) -> Result<Vec<Box<dyn Task>>, TaskError> {
     let scheme = scheme(args)?;
     let regularizer = regularizer(args)?;
     let limits = (args.integer_if("train-samples"), args.integer_if("test-samples"));
-    let data = dataset::load(args.text("dataset"), setup.data, limits).map_err(refused)?;
+    let mut data = dataset::load(args.text("dataset"), setup.data, limits).map_err(refused)?;
+    if let Some(share) = args.number_if("validation") {
+        data = data.held_out(share, &mut Rng::stream(setup.seed, u64::MAX, "validation"));
+    }
     let model = model(args, data.train.shape(), data.train.classes())?;
     let samples = (data.train.labels(), data.train.classes());
     let mut rng = Rng::stream(setup.seed, u64::MAX, "partition");

@@ -39,7 +39,17 @@ fn settings() -> Vec<(&'static str, Vec<(&'static str, Value)>)> {
         images("cnn", &[]),
         cifar("paper"),
         cifar("published"),
+        small_fleet("squared-exponential", 0),
+        small_fleet("squared-exponential-linear", 8),
     ]
+}
+
+/// Without a limit on the gradient's length, so that it is the slope of the loss.
+fn small_fleet(kernel: &str, batch: i64) -> (&'static str, Vec<(&'static str, Value)>) {
+    let numbers = [("rows", 24), ("batch", batch), ("test-rows", 30)];
+    let given = numbers.map(|(name, value)| (name, Value::Integer(value)));
+    let more = [("kernel", word(kernel)), ("gradient-length-max", Value::Number(0.0))];
+    ("gp-hyper-parameters", given.into_iter().chain(more).collect())
 }
 
 fn small_users(loss: &str, batch: i64) -> Vec<(&'static str, Value)> {

@@ -18,3 +18,4 @@ mod quadratic;
 mod safe_control;
 mod safe_control_gp;
 mod safe_control_learning;
+mod validation;

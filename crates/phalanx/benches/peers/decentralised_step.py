@@ -13,13 +13,13 @@ RCL_PATH: a checkout of LPD-EPFL/robust-collaborative-learning whose folder
 PHALANX_DATA: a directory with `fashion-mnist/`. The Python environment needs torch and torchvision.
 """
 import argparse
-import json
 import os
 import pathlib
 import statistics
 import subprocess
-import sys
 import tempfile
+
+import published_loop
 
 ROOT = pathlib.Path(__file__).resolve().parents[4]
 EXPERIMENT = ROOT / "crates/phalanx/benches/decentralised_step.toml"
@@ -30,42 +30,11 @@ ATTACKS = {
         ["attack.name=a-little-is-enough", "attack.factor=line-search"],
     ),
 }
-PUBLISHED = """
-import contextlib, io, json, sys, time
-import torch
-torch.set_num_threads(1)
-attack, steps = sys.argv[1], sys.argv[2]
-sys.path.insert(0, ".")
-sys.argv = ["peerToPeer.py", "--batch-size", "25", "--model", "simples-conv", "--loss", "nll",
-    "--learning-rate-decay-delta", "50", "--learning-rate-decay", "50", "--l2-regularize", "1e-4",
-    "--evaluation-delta", "0", "--nb-steps", steps, "--nb-workers", "26",
-    "--momentum-at", "worker", "--learning-rate", "0.75", "--dataset", "mnist",
-    "--gradient-clip-centered", "2", "--numb-labels", "10", "--dirichlet-alpha", "1",
-    "--momentum", "0.99", "--dampening", "0.99", "--nb-decl-byz", "5", "--nb-real-byz", "5",
-    "--gar", "cva", "--attack", attack, "--seed", "1", "--device", "cpu"]
-source = open("peerToPeer.py").read()
-hook = '\\t\\tstorage["steps"]    = steps + 1\\n'
-begin = "\\twhile not exit_is_requested():\\n"
-assert hook in source and begin in source, "peerToPeer.py has changed"
-source = source.replace(hook, hook + "\\t\\tmark()\\n").replace(begin, "\\tmark()\\n" + begin)
-clock = []
-names = {"__name__": "__main__", "__file__": "peerToPeer.py",
-         "mark": lambda: clock.append(time.process_time())}
-with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
-    exec(compile(source, "peerToPeer.py", "exec"), names)
-print(json.dumps([b - a for a, b in zip(clock, clock[1:])]))
-"""
 
 
 def published(attack, steps):
     """CPU seconds of each step of the published loop."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", PUBLISHED, attack, str(steps)],
-        cwd=os.environ["RCL_PATH"], env=environment, check=True, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-    )
-    return json.loads(done.stdout.splitlines()[-1])
+    return published_loop.run(["--attack", attack, "--nb-steps", str(steps)])["seconds"]
 
 
 def phalanx_seconds(overrides, rounds):

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::command::Verdict;
 use crate::command::columns::{columns, counted};
-use crate::experiment::{Experiment, Overrides, Registries, Run};
+use crate::experiment::{Experiment, Overrides, Registries, Run, Skipped};
 use crate::printer::Printer;
 use crate::problem::Problem;
 
@@ -43,27 +43,66 @@ pub struct Choice {
     #[arg(long, value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
+    /// Take the quick form that the file describes under `quick`
+    #[arg(long)]
+    quick: bool,
 }
 
 impl Choice {
+    /// All arms and seeds, with these settings.
+    pub fn of_whole(set: Vec<String>, quick: bool) -> Self {
+        Self { set, quick, arm: Vec::new(), seed: None }
+    }
+
+    /// Whether it leaves out nothing.
+    pub fn is_whole(&self) -> bool {
+        self.arm.is_empty() && self.seed.is_none()
+    }
+
     /// As the experiment takes it.
     pub fn overrides(&self) -> Overrides {
-        Overrides { settings: self.set.clone(), seed: self.seed, arms: self.arm.clone() }
+        let arms = self.arm.clone();
+        Overrides { seed: self.seed, arms, ..self.whole() }
+    }
+
+    /// The same without any arm or seed left out.
+    pub fn whole(&self) -> Overrides {
+        let settings = self.set.clone();
+        Overrides { settings, is_quick: self.quick, ..Overrides::default() }
+    }
+
+    /// Options that every command on the same experiment needs.
+    pub fn options(&self) -> String {
+        let mut options = String::new();
+        if self.quick {
+            options.push_str(" --quick");
+        }
+        for setting in &self.set {
+            options.push_str(&format!(" --set {}", quoted(setting)));
+        }
+        options
     }
 
     /// The command that starts one run of a file again.
     pub fn replay(&self, file: &std::path::Path, run: &Run) -> String {
-        let mut command = format!("phalanx run {}", quoted(&file.display().to_string()));
-        for setting in &self.set {
-            command.push_str(&format!(" --set {}", quoted(setting)));
+        let (file, options) = (quoted(&file.display().to_string()), self.options());
+        format!("phalanx run {file}{options} --arm {} --seed {}", quoted(&run.arm), run.seed)
+    }
+}
+
+/// Says what `skip` left out; an entry that leaves out nothing is most likely a mistake.
+pub fn tell_skips(printer: &mut Printer, experiment: &Experiment) {
+    for Skipped { origin, text, points, is_idle } in &experiment.skips {
+        if *is_idle {
+            printer.warning(format!("`skip` never matches: {text}: {origin}"));
+        } else if *points > 0 {
+            printer.note(format!("skipped: {}: {text}: {origin}", counted(*points, "point")));
         }
-        command.push_str(&format!(" --arm {} --seed {}", quoted(&run.arm), run.seed));
-        command
     }
 }
 
 /// A word as a shell takes it.
-fn quoted(word: &str) -> String {
+pub fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
         return word.into();
@@ -79,6 +118,7 @@ impl Check {
     pub fn carry_out(self, printer: &mut Printer) -> Result<Verdict, Problem> {
         let overrides = self.choice.overrides();
         let experiment = Experiment::load(&self.file, &overrides, &Registries::ALL)?;
+        tell_skips(printer, &experiment);
         if printer.is_json() {
             for (_, run) in experiment.runs() {
                 printer.json(&as_json(&run));
@@ -130,6 +170,14 @@ fn show(printer: &mut Printer, experiment: &Experiment) {
         ]);
     }
     printer.result(columns(&rows));
+    if let Some(selection) = &experiment.selection {
+        let combinations = counted(selection.combinations.len(), "combination");
+        let seeds = counted(selection.seeds.len(), "seed");
+        printer.result(format!(
+            "\nselected before, for all arms: one of {combinations}, by `{}` with {seeds}",
+            selection.score
+        ));
+    }
     let expectations = experiment.arms.iter().map(|arm| arm.expectations.len()).sum();
     printer.result(format!(
         "\n{}: {}, {}, {}",

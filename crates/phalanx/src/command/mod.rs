@@ -12,11 +12,13 @@ pub mod control;
 pub mod data;
 pub mod explain;
 pub mod explanation;
+pub mod export;
 pub mod list;
 pub mod poison;
 pub mod report;
 pub mod run;
 pub mod soak;
+pub mod sweep;
 pub mod verdict;
 
 use std::ffi::OsString;
@@ -85,6 +87,8 @@ struct Global {
 enum Command {
     /// Run an experiment and summarise it
     Run(run::Run),
+    /// Run a campaign: plan it, share it out, resume it, merge it
+    Sweep(sweep::Sweep),
     /// Check an experiment file and show what it would run
     Check(check::Check),
     /// List what an experiment file can name
@@ -93,6 +97,8 @@ enum Command {
     Explain(explain::Explain),
     /// Write the report page of runs and summarise them
     Report(report::Report),
+    /// Export runs as tables, or for TensorBoard
+    Export(export::Export),
     /// Compare two runs bit by bit
     Compare(compare::Compare),
     /// Condense the vectors of a file to one
@@ -187,10 +193,12 @@ impl Command {
     fn carry_out(self, printer: &mut Printer) -> Result<Verdict, Problem> {
         match self {
             Self::Run(run) => run.carry_out(printer),
+            Self::Sweep(sweep) => sweep.carry_out(printer),
             Self::Check(check) => check.carry_out(printer),
             Self::List(list) => list.carry_out(printer),
             Self::Explain(explain) => explain.carry_out(printer),
             Self::Report(report) => report.carry_out(printer),
+            Self::Export(export) => export.carry_out(printer),
             Self::Compare(compare) => compare.carry_out(printer),
             Self::Aggregate(aggregate) => aggregate.carry_out(printer),
             Self::Agree(agree) => agree.carry_out(printer),

@@ -2,7 +2,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use phalanx_report::{FolderError, TableStyle, load, summary_table};
+use phalanx_report::{FolderError, TableStyle, load_found, summary_table};
 
 use crate::command::Verdict;
 use crate::environment;
@@ -49,9 +49,9 @@ impl Report {
 /// # Errors
 /// When a folder holds no readable run.
 pub fn show_table(printer: &mut Printer, folders: &[PathBuf]) -> Result<(), Problem> {
-    let runs = load(folders).map_err(|error| unreadable(&error))?;
+    let found = load_found(folders).map_err(|error| unreadable(&error))?;
     let style = if printer.is_json() { TableStyle::JsonLines } else { TableStyle::Plain };
-    let table = summary_table(&runs, style);
+    let table = summary_table(&found.runs, style);
     printer.raw_result(&table, &table);
     Ok(())
 }
@@ -61,9 +61,17 @@ pub fn show_table(printer: &mut Printer, folders: &[PathBuf]) -> Result<(), Prob
 /// # Errors
 /// When it cannot be written.
 pub fn write_page(printer: &mut Printer, folder: &Path) -> Result<(), Problem> {
-    let page = phalanx_report::write_report(folder).map_err(|error| unreadable(&error))?;
-    printer.note(format!("report: {}", page.display()));
+    let report = phalanx_report::write_report(folder).map_err(|error| unreadable(&error))?;
+    say_left_out(printer, &report.broken);
+    printer.note(format!("report: {}", report.page.display()));
     Ok(())
+}
+
+/// Warns of run folders that cannot be read.
+pub fn say_left_out(printer: &mut Printer, broken: &[(PathBuf, FolderError)]) {
+    for (_, error) in broken {
+        printer.warning(format!("a run is left out: {error}"));
+    }
 }
 
 /// The folder itself, or the one of that name among the runs.

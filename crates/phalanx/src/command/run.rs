@@ -3,11 +3,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use phalanx_report::{Status, Summary};
+use phalanx_report::{Status, Summary, write_expectations};
 
-use crate::command::check::Choice;
+use crate::command::check::{Choice, tell_skips};
 use crate::command::columns::{columns, counted};
-use crate::command::report::{show_table, write_page};
+use crate::command::report::{show_table, unreadable, write_page};
 use crate::command::verdict::{Judgement, judge};
 use crate::command::{Verdict, data};
 use crate::environment;
@@ -66,6 +66,11 @@ impl Run {
     pub fn carry_out(self, printer: &mut Printer) -> Result<Verdict, Problem> {
         let overrides = self.choice.overrides();
         let experiment = Experiment::load(&self.file, &overrides, &Registries::ALL)?;
+        tell_skips(printer, &experiment);
+        if experiment.selection.is_some() {
+            let problem = Problem::new("this file selects hyper-parameters before it runs");
+            return Err(problem.at(self.file.display()).hint("`phalanx sweep FILE` does both"));
+        }
         let data = data::folder(self.data.clone())?;
         self.start_threads()?;
         let interrupt = Interrupt::install()?;
@@ -101,7 +106,10 @@ impl Run {
 }
 
 /// The table, the page, the expectations.
-fn conclude(
+///
+/// # Errors
+/// When a run cannot be read or the page cannot be written.
+pub fn conclude(
     printer: &mut Printer,
     experiment: &Experiment,
     root: &Path,
@@ -111,7 +119,9 @@ fn conclude(
     show_table(printer, &folders)?;
     let judgements = judge(experiment, &summaries);
     show_judgements(printer, &judgements);
-    write_page(printer, &experiment_path(root, &experiment.name))?;
+    let folder = experiment_path(root, &experiment.name);
+    write_expectations(&folder, &judgements).map_err(|error| unreadable(&error))?;
+    write_page(printer, &folder)?;
     let is_met = judgements.iter().all(|judgement| judgement.is_met);
     Ok(if is_met { Verdict::Yes } else { Verdict::No })
 }
@@ -184,7 +194,7 @@ impl Campaign<'_> {
         let end = end.inspect_err(|_| self.printer.note(format!("replay: {replay}")))?;
         match end {
             End::Complete(summary) => {
-                self.say_complete(&label, &summary, stopwatch.elapsed(), &replay);
+                say_complete(self.printer, &label, &summary, (stopwatch.elapsed(), &replay));
                 Ok(Some(summary))
             }
             End::Interrupted(summary) => {
@@ -224,24 +234,6 @@ impl Campaign<'_> {
         execute(run, &mut conduct)
     }
 
-    fn say_complete(&mut self, label: &str, summary: &Summary, took: Duration, replay: &str) {
-        let seconds = took.as_secs_f64();
-        let score = match lead_score(summary.scores.keys().map(String::as_str)) {
-            Some(name) => {
-                let score = &summary.scores[name];
-                format!("{name} {:.4}, worst {:.4}, ", score.mean, score.worst)
-            }
-            None => String::new(),
-        };
-        let rounds = format!("{} of {} rounds", summary.rounds_done, summary.rounds);
-        self.printer.note(format!("{label}: {score}{rounds} in {seconds:.1} s"));
-        if summary.status != Status::Finished {
-            let reason = summary.reason.as_deref().unwrap_or("it did not finish");
-            self.printer.warning(format!("{} seed {}: {reason}", summary.arm, summary.seed));
-            self.printer.note(format!("replay: {replay} --force"));
-        }
-    }
-
     fn say_skipped(&mut self) {
         if self.skipped > 0 {
             let runs = counted(self.skipped, "run");
@@ -251,6 +243,30 @@ impl Campaign<'_> {
 
     fn say_how_to_go_on(&mut self) {
         self.printer.hint("the same command goes on where this one stopped");
+    }
+}
+
+/// What became of a run, and how to repeat it where it did not finish.
+pub fn say_complete(
+    printer: &mut Printer,
+    label: &str,
+    summary: &Summary,
+    (took, replay): (Duration, &str),
+) {
+    let seconds = took.as_secs_f64();
+    let score = match lead_score(summary.scores.keys().map(String::as_str)) {
+        Some(name) => {
+            let score = &summary.scores[name];
+            format!("{name} {:.4}, worst {:.4}, ", score.mean, score.worst)
+        }
+        None => String::new(),
+    };
+    let rounds = format!("{} of {} rounds", summary.rounds_done, summary.rounds);
+    printer.note(format!("{label}: {score}{rounds} in {seconds:.1} s"));
+    if summary.status != Status::Finished {
+        let reason = summary.reason.as_deref().unwrap_or("it did not finish");
+        printer.warning(format!("{} seed {}: {reason}", summary.arm, summary.seed));
+        printer.note(format!("replay: {replay} --force"));
     }
 }
 

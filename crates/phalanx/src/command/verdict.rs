@@ -1,21 +1,8 @@
 //! Whether an experiment's expectations were met.
+pub use phalanx_report::Judgement;
 use phalanx_report::{Score, Status, Summary};
-use serde::Serialize;
 
 use crate::experiment::{Arm, Bound, Expectation, Experiment, Statistic};
-
-/// One expectation and what became of it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Judgement {
-    /// of which arm
-    pub arm: String,
-    /// what was expected
-    pub expected: String,
-    /// what was found
-    pub found: String,
-    /// whether it holds
-    pub is_met: bool,
-}
 
 /// Judges every expectation by the summaries of complete runs. An arm that expects nothing is
 /// expected to finish. Expectations about arms that were left out are not judged.
@@ -88,8 +75,12 @@ fn judged(
             let found = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             judgement(expected, format!("{found:.4}"), found <= *greatest)
         }
-        Bound::Within { arm: other, points } => {
-            let expected = format!("{key} within {points} of `{other}`");
+        Bound::Within { arm: other, points } | Bound::Above { arm: other, points } => {
+            let is_one_sided = matches!(expectation.bound, Bound::Above { .. });
+            let expected = match is_one_sided {
+                true => format!("{key} at least that of `{other}` less {points}"),
+                false => format!("{key} within {points} of `{other}`"),
+            };
             let others = of_arm(summaries, other);
             if experiment.is_partial && others.is_empty() {
                 return None;
@@ -102,7 +93,11 @@ fn judged(
             let is_finished = others.iter().chain(runs).all(|run| run.status == Status::Finished);
             let (ours, theirs) = (mean(&values), mean(&reference));
             let found = format!("{ours:.4} against {theirs:.4}");
-            judgement(expected, found, is_finished && (ours - theirs).abs() <= *points)
+            let is_near = match is_one_sided {
+                true => ours >= theirs - points,
+                false => (ours - theirs).abs() <= *points,
+            };
+            judgement(expected, found, is_finished && is_near)
         }
     }
 }

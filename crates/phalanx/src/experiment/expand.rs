@@ -5,10 +5,14 @@ use std::path::{Path, PathBuf};
 use phalanx_report::FORMAT;
 
 use crate::command::control::is_safe_control;
-use crate::experiment::document::{self, Item, Kind as Shape, Table};
-use crate::experiment::expectation::{self, Bound, Expectation};
-use crate::experiment::registries::{Kind, Registries};
-use crate::experiment::resolve::{ATTACK_KEYS, DIRECT_KEYS, Run, TOP_KEYS, resolve};
+use crate::experiment::document::{self, Item, Table};
+use crate::experiment::expectation::{self, Expectation};
+use crate::experiment::points::{Point, apply, checked_keys, points};
+use crate::experiment::quick::Quick;
+use crate::experiment::registries::Registries;
+use crate::experiment::resolve::{Run, TOP_KEYS, resolve};
+use crate::experiment::select::Selection;
+use crate::experiment::skip::{self, Skip};
 use crate::problem::Problem;
 
 /// Runs that one file may ask for.
@@ -23,6 +27,8 @@ pub struct Overrides {
     pub seed: Option<u64>,
     /// only these arms; all when empty
     pub arms: Vec<String>,
+    /// the file's `quick` form
+    pub is_quick: bool,
 }
 
 /// One arm, or one point of its sweep.
@@ -49,6 +55,23 @@ pub struct Experiment {
     pub arms: Vec<Arm>,
     /// whether arms were left out by the command line
     pub is_partial: bool,
+    /// entries of `skip`, and how many points each left out
+    pub skips: Vec<Skipped>,
+    /// how hyper-parameters are selected, where they are
+    pub selection: Option<Selection>,
+}
+
+/// One entry of `skip` and what it did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// where it was written
+    pub origin: String,
+    /// its conditions
+    pub text: String,
+    /// points that match it
+    pub points: usize,
+    /// whether it matched nothing although the file was taken as it is
+    pub is_idle: bool,
 }
 
 impl Experiment {
@@ -86,14 +109,40 @@ impl Experiment {
             .iter()
             .map(|setting| checked_setting(setting))
             .collect::<Result<_, _>>()?;
-        let name = experiment_name(&table, &settings, file)?;
-        let sources = arms(&table, &settings, known).map_err(|problem| problem.at(&shown))?;
-        let mut experiment = Self { file: file.into(), name, arms: Vec::new(), is_partial: false };
+        let mut name = experiment_name(&table, &settings, file)?;
+        let mut quick = Quick::read(&table, overrides.is_quick).map_err(|p| p.at(&shown))?;
+        if overrides.is_quick {
+            name.push_str("-quick");
+        }
+        let is_as_written = !overrides.is_quick && settings.is_empty();
+        quick.settings.extend(settings);
+        let skips = table.get("skip").map(skip::read).transpose()?.unwrap_or_default();
+        let (sources, counts) =
+            sources(&table, &quick, &skips, known).map_err(|problem| problem.at(&shown))?;
+        let skipped = skips.iter().zip(counts).map(|(skip, points)| Skipped {
+            origin: skip.origin.to_string(),
+            text: skip.text.clone(),
+            points,
+            is_idle: points == 0 && is_as_written,
+        });
+        let mut experiment = Self {
+            file: file.into(),
+            name,
+            arms: Vec::new(),
+            is_partial: false,
+            skips: skipped.collect(),
+            selection: None,
+        };
         for source in &sources {
             let arm = experiment.resolve_arm(source, overrides, known);
             experiment.arms.push(arm.map_err(|problem| problem.at(&shown))?);
         }
-        experiment.require_known_arms()?;
+        let select = quick.select.as_ref().or_else(|| table.get("select"));
+        if let Some(item) = select {
+            let selection = Selection::read(item, (&experiment, &sources), &quick, known);
+            experiment.selection = Some(selection.map_err(|problem| problem.at(&shown))?);
+        }
+        experiment.find_other_arms()?;
         experiment.keep_only(&overrides.arms)?;
         let runs: usize = experiment.arms.iter().map(|arm| arm.seeds.len()).sum();
         if runs > RUNS_MAX {
@@ -108,6 +157,15 @@ impl Experiment {
         self.arms.iter().flat_map(|arm| {
             arm.seeds.iter().map(move |seed| (arm, Run { seed: *seed, ..arm.settings.clone() }))
         })
+    }
+
+    /// Takes the settings of the arms of the same name.
+    pub fn take_settings(&mut self, other: &Self) {
+        for arm in &mut self.arms {
+            if let Some(same) = other.arms.iter().find(|same| same.name == arm.name) {
+                arm.settings.clone_from(&same.settings);
+            }
+        }
     }
 
     fn resolve_arm(
@@ -135,16 +193,18 @@ impl Experiment {
         Ok(Arm { name: source.name.clone(), settings, seeds, expectations })
     }
 
-    fn require_known_arms(&self) -> Result<(), Problem> {
-        let names = || self.arms.iter().map(|arm| arm.name.as_str());
-        for arm in &self.arms {
-            for expectation in &arm.expectations {
-                if let Bound::Within { arm: other, .. } = &expectation.bound
-                    && names().all(|name| name != other)
-                {
+    /// Gives every comparison the full name of its other arm.
+    fn find_other_arms(&mut self) -> Result<(), Problem> {
+        let names: Vec<String> = self.arms.iter().map(|arm| arm.name.clone()).collect();
+        for arm in &mut self.arms {
+            for expectation in &mut arm.expectations {
+                let Some(other) = expectation.bound.other() else { continue };
+                let Some(found) = counterpart(&arm.name, other, &names) else {
                     let problem = Problem::new(format!("unknown arm `{other}`"));
-                    return Err(problem.at(&expectation.origin).among("arm", other, names()));
-                }
+                    let names = names.iter().map(String::as_str);
+                    return Err(problem.at(&expectation.origin).among("arm", other, names));
+                };
+                expectation.bound = expectation.bound.with_other(found.into());
             }
         }
         Ok(())
@@ -166,10 +226,26 @@ impl Experiment {
     }
 }
 
+/// The arm that `other` means to `arm`: that of its name, or its point with the same values, which
+/// may lack those that only `arm` sweeps.
+fn counterpart<'a>(arm: &str, other: &str, names: &'a [String]) -> Option<&'a str> {
+    if let Some(name) = names.iter().find(|name| *name == other) {
+        return Some(name);
+    }
+    let (own, prefix) = (format!("{arm}-"), format!("{other}-"));
+    let is_shared = |name: &&String| {
+        let point = name.strip_prefix(&prefix);
+        point.is_some_and(|point| own.contains(&format!("-{point}-")))
+    };
+    names.iter().filter(is_shared).max_by_key(|name| name.len()).map(String::as_str)
+}
+
 /// An arm before its settings are checked.
-struct Source {
-    name: String,
-    table: Table,
+pub struct Source {
+    /// its name
+    pub name: String,
+    /// all its settings
+    pub table: Table,
     expect: Option<Item>,
 }
 
@@ -223,7 +299,7 @@ fn require_whole_opening(run: &Run, table: &Table) -> Result<(), Problem> {
 fn checked_setting(setting: &str) -> Result<(String, Item), Problem> {
     let (key, item) = document::parse_setting(setting)?;
     let first = key.split('.').next().unwrap_or_default();
-    let refused = ["arm", "sweep", "format"];
+    let refused = ["arm", "sweep", "format", "skip", "quick", "select"];
     let settable = || TOP_KEYS.iter().copied().filter(|known| !refused.contains(known));
     if settable().all(|known| known != first) {
         let problem = Problem::new(format!("`{first}` cannot be set")).at(&item.origin);
@@ -248,48 +324,58 @@ fn experiment_name(
     Ok(name)
 }
 
-/// The file's arms, or one without a name of its own, each at every point of the sweep.
-fn arms(
+/// The file's arms, or one without a name of its own, each at every point of the sweep that is not
+/// skipped; and how many points each entry of `skip` left out.
+fn sources(
     table: &Table,
-    settings: &[(String, Item)],
+    quick: &Quick,
+    skips: &[Skip],
     known: &Registries,
-) -> Result<Vec<Source>, Problem> {
+) -> Result<(Vec<Source>, Vec<usize>), Problem> {
     let mut base = table.clone();
     let listed = base.remove("arm");
     let sweep = base.remove("sweep");
-    let shared = points(vec![Point::default()], sweep.as_ref(), settings)?;
+    if quick.is_on {
+        base.remove("expect");
+        base.extend(quick.expect.clone().map(|expect| ("expect".to_owned(), expect)));
+    }
     let arms = match &listed {
         Some(item) => item.list("arm")?.iter().map(ArmTable::read).collect::<Result<_, _>>()?,
         None => vec![ArmTable::default()],
     };
+    let arms = quick.chosen(arms, |arm| arm.name.as_deref())?;
     if arms.is_empty() {
         return Err(Problem::new("there is no arm to run"));
     }
     let mut names = BTreeSet::new();
-    let mut sources = Vec::new();
-    for ArmTable { name, set, sweep: own, expect } in &arms {
-        for point in &points(shared.clone(), own.as_ref(), settings)? {
-            if sources.len() >= RUNS_MAX {
+    let (mut found, mut counts) = (Vec::new(), vec![0; skips.len()]);
+    for arm in &arms {
+        let quick = quick.of_arm(arm.quick.as_ref())?;
+        let shared = points(vec![Point::default()], sweep.as_ref(), &quick)?;
+        for point in &points(shared, arm.sweep.as_ref(), &quick)? {
+            if found.len() >= RUNS_MAX {
                 let problem = Problem::new(format!("arms × sweep are more than `{RUNS_MAX}` runs"));
                 return Err(problem.hint("split the sweep into several files"));
             }
-            let mut table = base.clone();
-            apply(&mut table, set, known)?;
-            apply(&mut table, &point.set, known)?;
-            for (key, item) in settings {
-                apply(&mut table, &BTreeMap::from([(key.clone(), item.clone())]), known)?;
+            let source = arm.source(&base, point, &quick, known)?;
+            let matching = skip::matching(skips, &source.table, known);
+            matching.iter().for_each(|index| counts[*index] += 1);
+            if !matching.is_empty() {
+                continue;
             }
-            let name = full_name(name.as_ref(), &point.label, &table);
-            if !names.insert(name.clone()) {
-                let problem = Problem::new(format!("two arms are called `{name}`"));
+            if !names.insert(source.name.clone()) {
+                let problem = Problem::new(format!("two arms are called `{}`", source.name));
                 let origin = listed.as_ref().or(sweep.as_ref()).map(|item| &item.origin);
                 let problem = origin.map_or(problem.clone(), |origin| problem.at(origin));
                 return Err(problem.hint("give every arm a name of its own"));
             }
-            sources.push(Source { name, table, expect: expect.clone() });
+            found.push(source);
         }
     }
-    Ok(sources)
+    match (found.is_empty(), table.get("skip")) {
+        (true, Some(item)) => Err(Problem::new("`skip` leaves nothing to run").at(&item.origin)),
+        _ => Ok((found, counts)),
+    }
 }
 
 fn full_name(arm: Option<&String>, label: &str, table: &Table) -> String {
@@ -311,12 +397,32 @@ struct ArmTable {
     set: BTreeMap<String, Item>,
     sweep: Option<Item>,
     expect: Option<Item>,
+    quick: Option<Item>,
 }
 
 impl ArmTable {
+    /// This arm at one point.
+    fn source(
+        &self,
+        base: &Table,
+        point: &Point,
+        quick: &Quick,
+        known: &Registries,
+    ) -> Result<Source, Problem> {
+        let mut table = base.clone();
+        apply(&mut table, &self.set, known)?;
+        apply(&mut table, &point.set, known)?;
+        for (key, item) in &quick.settings {
+            apply(&mut table, &BTreeMap::from([(key.clone(), item.clone())]), known)?;
+        }
+        let name = full_name(self.name.as_ref(), &point.label, &table);
+        let expect = if quick.is_on { quick.arm_expect.clone() } else { self.expect.clone() };
+        Ok(Source { name, table, expect })
+    }
+
     fn read(item: &Item) -> Result<Self, Problem> {
         let table = item.table("arm")?;
-        document::only(table, &["name", "set", "sweep", "expect"], "of an arm")?;
+        document::only(table, &["name", "set", "sweep", "expect", "quick"], "of an arm")?;
         let Some(name) = table.get("name") else {
             let problem = Problem::new("an arm has no `name`").at(&item.origin);
             return Err(problem.hint("for example `[[arm]]` and below it `name = \"monna\"`"));
@@ -329,131 +435,31 @@ impl ArmTable {
             Some(set) => checked_keys(set.table("set")?, "set")?,
             None => BTreeMap::new(),
         };
-        let (sweep, expect) = (table.get("sweep").cloned(), table.get("expect").cloned());
-        Ok(Self { name: Some(text.into()), set, sweep, expect })
+        let get = |key: &str| table.get(key).cloned();
+        let (sweep, expect, quick) = (get("sweep"), get("expect"), get("quick"));
+        Ok(Self { name: Some(text.into()), set, sweep, expect, quick })
     }
-}
-
-fn checked_keys(table: &Table, what: &str) -> Result<BTreeMap<String, Item>, Problem> {
-    let refused = ["arm", "sweep", "format", "name", "expect"];
-    for (key, item) in table {
-        let first = key.split('.').next().unwrap_or_default();
-        let settable = || TOP_KEYS.iter().copied().filter(|known| !refused.contains(known));
-        if settable().all(|known| known != first) {
-            let problem = Problem::new(format!("unknown key `{first}` in `{what}`"));
-            return Err(problem.at(&item.origin).among("key", first, settable()));
-        }
-    }
-    Ok(table.clone())
-}
-
-/// One point of the cross product.
-#[derive(Default, Clone)]
-struct Point {
-    label: String,
-    set: BTreeMap<String, Item>,
-}
-
-/// The given points times the lists of one sweep.
-fn points(
-    mut points: Vec<Point>,
-    sweep: Option<&Item>,
-    settings: &[(String, Item)],
-) -> Result<Vec<Point>, Problem> {
-    let Some(sweep) = sweep else { return Ok(points) };
-    for (key, item) in &checked_keys(sweep.table("sweep")?, "sweep")? {
-        if let Shape::Table(_) = item.kind {
-            let problem = Problem::new(format!("`sweep.{key}` is a table, but a list is needed"));
-            return Err(problem
-                .at(&item.origin)
-                .hint("quote dotted keys: `\"attack.name\" = [..]`"));
-        }
-        let values = item.list(&format!("sweep.{key}"))?;
-        if values.is_empty() {
-            return Err(Problem::new(format!("`sweep.{key}` is empty")).at(&item.origin));
-        }
-        // What the command line fixes is not swept.
-        if settings.iter().any(|(set, _)| set == key) {
-            continue;
-        }
-        if points.len().saturating_mul(values.len()) > RUNS_MAX {
-            let problem = Problem::new(format!("the sweep has more than `{RUNS_MAX}` points"));
-            return Err(problem.at(&item.origin).hint("split the sweep into several files"));
-        }
-        let extended = points.iter().flat_map(|point| values.iter().map(move |v| (point, v)));
-        points = extended.map(|(point, value)| point.with(key, value)).collect();
-    }
-    Ok(points)
-}
-
-impl Point {
-    fn with(&self, key: &str, value: &Item) -> Self {
-        let last = key.rsplit('.').next().unwrap_or_default();
-        let brief = match value.brief() {
-            brief if brief.is_empty() => "none".into(),
-            brief => brief,
-        };
-        let names_itself = matches!(&value.kind, Shape::Table(table) if table.contains_key("name"));
-        let part = if last == "name" || names_itself { brief } else { format!("{last}={brief}") };
-        let mut point = self.clone();
-        if !point.label.is_empty() {
-            point.label.push('-');
-        }
-        point.label.push_str(&part);
-        point.set.insert(key.into(), value.clone());
-        point
-    }
-}
-
-/// Overrides keys, names first, since a new name brings its own parameters.
-fn apply(
-    table: &mut Table,
-    set: &BTreeMap<String, Item>,
-    known: &Registries,
-) -> Result<(), Problem> {
-    let is_name = |key: &str| key.ends_with(".name");
-    for (key, item) in set.iter().filter(|(key, _)| is_name(key)) {
-        drop_parameters(table, key, item, known);
-        document::set(table, key, item.clone())?;
-    }
-    for (key, item) in set.iter().filter(|(key, _)| !is_name(key)) {
-        document::set(table, key, item.clone())?;
-    }
-    Ok(())
-}
-
-/// Drops the parameters of the former choice that the new one does not have. What neither knows
-/// stays, so that a misspelt key is still found.
-fn drop_parameters(table: &mut Table, key: &str, name: &Item, known: &Registries) {
-    let section = key.trim_end_matches(".name");
-    let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.word() == section) else { return };
-    let Some(Item { kind: Shape::Table(fields), .. }) = table.get_mut(section) else { return };
-    let declared = |name: &str| -> BTreeSet<&'static str> {
-        let listed = known.find(kind, name);
-        let params = listed.map_or(&[][..], |listed| listed.params);
-        let own = match kind {
-            Kind::Attack if name != "none" => ATTACK_KEYS,
-            Kind::Exchange if name == "direct" => DIRECT_KEYS,
-            _ => &[],
-        };
-        params.iter().map(|param| param.name).chain(own.iter().copied()).collect()
-    };
-    let former = fields.get("name").map(Item::brief).unwrap_or_default();
-    let (former, new) = (declared(&former), declared(&name.brief()));
-    fields.retain(|field, _| !former.contains(field.as_str()) || new.contains(field.as_str()));
 }
 
 fn seeds(table: &Table) -> Result<Vec<u64>, Problem> {
     let Some(item) = document::get(table, "run.seeds") else { return Ok(vec![1]) };
-    let list = item.list("run.seeds")?;
+    listed_seeds(item, "run.seeds")
+}
+
+/// A list of distinct seeds.
+///
+/// # Errors
+/// When it is none.
+pub fn listed_seeds(item: &Item, key: &str) -> Result<Vec<u64>, Problem> {
+    let list = item.list(key)?;
     if list.is_empty() {
-        let problem = Problem::new("`run.seeds` is empty: nothing would run").at(&item.origin);
+        let problem = Problem::new(format!("`{key}` is empty: nothing would run")).at(&item.origin);
         return Err(problem.hint("for example `seeds = [1, 2, 3]`"));
     }
     let mut seen = BTreeSet::new();
     let mut seeds = Vec::new();
     for item in list {
-        let seed = item.integer("run.seeds", 0, i64::MAX as u64)?;
+        let seed = item.integer(key, 0, i64::MAX as u64)?;
         if !seen.insert(seed) {
             return Err(Problem::new(format!("seed `{seed}` is listed twice")).at(&item.origin));
         }

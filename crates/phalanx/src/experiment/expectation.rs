@@ -1,5 +1,17 @@
 //! What an experiment file expects of its scores, which makes it a test.
-use crate::experiment::document::{self, Item, Origin, Table};
+//!
+//! ```toml
+//! [expect]
+//! "accuracy.worst" = { min = 0.85, max = 1.0 }    # in every run
+//! "accuracy.mean"  = { within = { arm = "attack-free", points = 0.03 } }    # of means over seeds
+//!
+//! [[arm]]
+//! name   = "monna"
+//! expect = { "accuracy.mean" = { above = [{ arm = "bridge", points = 0.02 }] } }    # or a little less
+//! ```
+//!
+//! Where arms are swept, the name of another arm stands for its point with the same values.
+use crate::experiment::document::{self, Item, Kind, Origin};
 use crate::problem::Problem;
 
 /// How a score over the honest nodes is condensed.
@@ -43,6 +55,32 @@ pub enum Bound {
         /// admissible difference
         points: f64,
     },
+    /// the mean over seeds is at least that of another arm less so much
+    Above {
+        /// the other arm
+        arm: String,
+        /// admissible shortfall
+        points: f64,
+    },
+}
+
+impl Bound {
+    /// The other arm of a comparison.
+    pub fn other(&self) -> Option<&str> {
+        match self {
+            Self::Least(_) | Self::Greatest(_) => None,
+            Self::Within { arm, .. } | Self::Above { arm, .. } => Some(arm),
+        }
+    }
+
+    /// The same comparison with another arm.
+    pub fn with_other(&self, other: String) -> Self {
+        match *self {
+            Self::Within { points, .. } => Self::Within { arm: other, points },
+            Self::Above { points, .. } => Self::Above { arm: other, points },
+            Self::Least(_) | Self::Greatest(_) => self.clone(),
+        }
+    }
 }
 
 /// One line of `expect`.
@@ -74,20 +112,25 @@ pub fn read(item: &Item) -> Result<Vec<Expectation>, Problem> {
     for (key, item) in item.table("expect")? {
         let (score, statistic) = split(key, item)?;
         let bounds = item.table(key)?;
-        document::only(bounds, &["min", "max", "within"], &format!("in `expect.\"{key}\"`"))?;
+        let known = ["min", "max", "within", "above"];
+        document::only(bounds, &known, &format!("in `expect.\"{key}\"`"))?;
         if bounds.is_empty() {
             let problem = Problem::new(format!("`{key}` expects nothing")).at(&item.origin);
             return Err(problem.hint("for example `{ min = 0.9 }`"));
         }
         for (word, item) in bounds {
             let number = || item.number(&format!("{key}.{word}"), f64::MIN, f64::MAX);
-            let bound = match word.as_str() {
-                "min" => Bound::Least(number()?),
-                "max" => Bound::Greatest(number()?),
-                _ => within(item.table("within")?, item)?,
+            let found = match word.as_str() {
+                "min" => vec![Bound::Least(number()?)],
+                "max" => vec![Bound::Greatest(number()?)],
+                word => comparisons(word, item)?,
             };
-            let (score, origin) = (score.to_owned(), item.origin.clone());
-            expectations.push(Expectation { score, statistic, bound, origin });
+            expectations.extend(found.into_iter().map(|bound| Expectation {
+                score: score.to_owned(),
+                statistic,
+                bound,
+                origin: item.origin.clone(),
+            }));
         }
     }
     Ok(expectations)
@@ -106,13 +149,24 @@ fn split<'a>(key: &'a str, item: &Item) -> Result<(&'a str, Statistic), Problem>
     }
 }
 
-fn within(table: &Table, item: &Item) -> Result<Bound, Problem> {
-    document::only(table, &["arm", "points"], "in `within`")?;
+/// `within` or `above`: one other arm, or a list of them.
+fn comparisons(word: &str, item: &Item) -> Result<Vec<Bound>, Problem> {
+    match &item.kind {
+        Kind::List(items) => items.iter().map(|item| comparison(word, item)).collect(),
+        _ => Ok(vec![comparison(word, item)?]),
+    }
+}
+
+fn comparison(word: &str, item: &Item) -> Result<Bound, Problem> {
+    let table = item.table(word)?;
+    document::only(table, &["arm", "points"], &format!("in `{word}`"))?;
     let missing = |key: &str| {
-        let problem = Problem::new(format!("`{key}` of `within` is missing")).at(&item.origin);
-        problem.hint("for example `within = { arm = \"attack-free\", points = 0.03 }`")
+        let problem = Problem::new(format!("`{key}` of `{word}` is missing")).at(&item.origin);
+        problem.hint(format!("for example `{word} = {{ arm = \"attack-free\", points = 0.03 }}`"))
     };
-    let arm = table.get("arm").ok_or_else(|| missing("arm"))?.text("within.arm")?;
+    let arm = table.get("arm").ok_or_else(|| missing("arm"))?;
+    let arm = arm.text(&format!("{word}.arm"))?.to_owned();
     let points = table.get("points").ok_or_else(|| missing("points"))?;
-    Ok(Bound::Within { arm: arm.into(), points: points.number("within.points", 0.0, f64::MAX)? })
+    let points = points.number(&format!("{word}.points"), 0.0, f64::MAX)?;
+    Ok(if word == "within" { Bound::Within { arm, points } } else { Bound::Above { arm, points } })
 }

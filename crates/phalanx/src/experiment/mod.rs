@@ -7,11 +7,16 @@
 pub mod document;
 pub mod expand;
 pub mod expectation;
+pub mod points;
+pub mod quick;
 pub mod registries;
 pub mod resolve;
+pub mod select;
+pub mod skip;
 pub mod written;
 
-pub use expand::{Arm, Experiment, Overrides};
+pub use expand::{Arm, Experiment, Overrides, Skipped};
 pub use expectation::{Bound, Expectation, Statistic};
 pub use registries::{Kind, Listed, Registries};
 pub use resolve::{Choice, Exchange, Network, Reach, Run, Wait};
+pub use select::{Candidate, Selection};

@@ -34,8 +34,11 @@ pub const TOP_KEYS: &[&str] = &[
     "name",
     "network",
     "population",
+    "quick",
     "rule",
     "run",
+    "select",
+    "skip",
     "sweep",
     "task",
 ];

@@ -143,7 +143,15 @@ fn misbehaviours(run: &Run) -> Vec<Box<dyn Misbehaviour>> {
     run.misbehaviours.iter().map(build).collect()
 }
 
-fn build_tasks(run: &Run, nodes: usize, data: &Path) -> Result<Vec<Box<dyn Task>>, AssembleError> {
+/// The tasks of so many nodes.
+///
+/// # Errors
+/// When data are missing, or do not fit the model.
+pub fn build_tasks(
+    run: &Run,
+    nodes: usize,
+    data: &Path,
+) -> Result<Vec<Box<dyn Task>>, AssembleError> {
     let Choice { name, args } = &run.task;
     let entry = find(TASKS, name).expect("the task was resolved");
     let setup = TaskSetup { args, nodes, seed: run.seed, data };

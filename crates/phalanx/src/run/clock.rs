@@ -8,7 +8,7 @@ use phalanx_report::Environment;
 pub struct Spent {
     /// wall-clock seconds
     pub wall_seconds: f64,
-    /// processor seconds of the whole process; 0 where the system does not tell
+    /// processor seconds of the threads that did it; 0 where the system does not tell
     pub cpu_seconds: f64,
 }
 
@@ -64,10 +64,19 @@ impl Stopwatch {
     }
 }
 
+/// Of the pool that the caller belongs to, since runs beside it are not its work; otherwise of the
+/// whole process.
 #[cfg(unix)]
 fn cpu_seconds() -> f64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
+    use rustix::time::{ClockId, clock_gettime};
+    let seconds = |clock| {
+        let time = clock_gettime(clock);
+        time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
+    };
+    match rayon::current_thread_index() {
+        Some(_) => rayon::broadcast(|_| seconds(ClockId::ThreadCPUTime)).iter().sum(),
+        None => seconds(ClockId::ProcessCPUTime),
+    }
 }
 
 #[cfg(not(unix))]

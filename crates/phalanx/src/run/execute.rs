@@ -264,7 +264,8 @@ fn names(run: &Run) -> BTreeMap<String, String> {
     names.into_iter().map(|(kind, name)| (kind.into(), name.into())).collect()
 }
 
-fn unassembled(error: &AssembleError) -> Problem {
+/// Why a run cannot be assembled, as a person is told.
+pub fn unassembled(error: &AssembleError) -> Problem {
     let text = error.to_string();
     // A data set that is missing brings the hint that fits it.
     if let Some((message, hint)) = text.split_once("\nhint: ") {

@@ -136,8 +136,14 @@ fn lock(record: &File, folder: &Path) -> Result<(), Problem> {
             Ok(()) | Err(TryLockError::Error(_)) => return Ok(()),
         }
     }
-    let problem = Problem::new("another process is recording this run");
-    Err(problem.at(folder.display()).hint("wait for it, or stop it first"))
+    Err(Problem::new(LOCKED).at(folder.display()).hint("wait for it, or stop it first"))
+}
+
+const LOCKED: &str = "another process is recording this run";
+
+/// Whether a run was not begun because another process is at it.
+pub fn is_locked(problem: &Problem) -> bool {
+    problem.message == LOCKED
 }
 
 impl Folder {

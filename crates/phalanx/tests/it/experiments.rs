@@ -1,8 +1,9 @@
 //! Every experiment file of the repository, and the resolved form.
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use phalanx::command::list::gather;
-use phalanx::experiment::{Experiment, Overrides, Registries};
+use phalanx::experiment::{Arm, Experiment, Overrides, Registries};
 
 fn files() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments");
@@ -48,15 +49,98 @@ fn the_resolved_form_of_every_run_reads_back_to_the_same_run() {
 }
 
 #[test]
-fn the_campaign_has_the_33_runs_of_the_paper_per_seed() {
-    for name in ["mnist", "cifar10"] {
+fn the_campaign_has_the_33_settings_of_the_paper_per_heterogeneity_and_seed() {
+    for (name, heterogeneities) in [
+        ("mnist", 2),
+        ("mnist-published", 2),
+        ("fashion", 2),
+        ("fashion-published", 2),
+        ("cifar10", 1),
+        ("cifar10-published", 1),
+    ] {
         let file = files().into_iter().find(|file| file.ends_with(format!("monna/{name}.toml")));
         let experiment = load(&file.unwrap());
-        assert_eq!(experiment.arms.len(), 33);
-        assert_eq!(experiment.runs().count(), 165);
+        assert_eq!(experiment.arms.len(), 33 * heterogeneities, "{name}");
+        assert_eq!(experiment.runs().count(), 165 * heterogeneities, "{name}");
         let reference = &experiment.arms[0].settings;
         assert_eq!((reference.byzantine, reference.collected), (0, reference.population.n()));
+        let alphas: BTreeSet<String> =
+            experiment.runs().map(|(_, run)| run.task.args.number("alpha").to_string()).collect();
+        assert_eq!(alphas.len(), heterogeneities, "{name}: {alphas:?}");
     }
+}
+
+#[test]
+fn the_grid_of_the_library_has_its_288_runs() {
+    let file = files().into_iter().find(|file| file.ends_with("byzfl/grid.toml")).unwrap();
+    let experiment = load(&file);
+    assert_eq!(experiment.runs().count(), 288);
+    let honest = |arm: &Arm| arm.settings.population.n() - arm.settings.byzantine;
+    assert!(experiment.arms.iter().all(|arm| honest(arm) == 10));
+}
+
+/// A quick form is a test of the campaign's claims without its data: it ends in minutes, so it needs
+/// no file that is not here, and it expects something.
+#[test]
+fn every_campaign_has_a_quick_form_on_embedded_data_that_expects_something() {
+    let campaigns = |file: &PathBuf| {
+        let folder = file.parent().unwrap().file_name().unwrap().to_string_lossy().into_owned();
+        ["monna", "byzfl", "jungle"].contains(&folder.as_str()) && !file.ends_with("exchanges.toml")
+    };
+    let files: Vec<PathBuf> = files().into_iter().filter(campaigns).collect();
+    assert!(files.len() >= 10, "{files:?}");
+    for file in files {
+        let overrides = Overrides { is_quick: true, ..Overrides::default() };
+        let experiment = Experiment::load(&file, &overrides, &Registries::ALL)
+            .unwrap_or_else(|problem| panic!("{problem}\n{:?}", problem.hint));
+        assert!(experiment.name.ends_with("-quick"));
+        let expected: usize = experiment.arms.iter().map(|arm| arm.expectations.len()).sum();
+        assert!(expected > 0, "{} expects nothing", file.display());
+        assert!(experiment.runs().count() <= 80, "{}", file.display());
+        for (_, run) in experiment.runs() {
+            let dataset = run.task.args.text_if("dataset");
+            assert!(matches!(dataset, None | Some("digits")), "{}: {dataset:?}", file.display());
+            assert!(run.plan.rounds <= 200, "{}", file.display());
+        }
+    }
+}
+
+const SWEPT: &str = r#"population = { n = 7, f = 1 }
+task = { name = "quadratic" }
+run = { rounds = 3, seeds = [1] }
+algorithm = { name = "monna" }
+sweep = { "task.dim" = [2, 3] }
+[[arm]]
+name = "free"
+set = { "population.f" = 0 }
+[[arm]]
+name = "robust"
+sweep."attack.name" = ["sign-flipping", "mimic"]
+expect."distance.mean" = { above = [{ arm = "free", points = 1 }, { arm = "plain", points = 2 }] }
+[[arm]]
+name = "plain"
+set = { "algorithm.name" = "d-sgd" }
+sweep."attack.name" = ["sign-flipping", "mimic"]
+"#;
+
+#[test]
+fn an_arm_is_compared_with_another_one_at_the_same_point() {
+    let parse = |text: &str| {
+        let overrides = Overrides::default();
+        Experiment::parse(text, Path::new("a.toml"), &overrides, &Registries::ALL)
+    };
+    let experiment = parse(SWEPT).unwrap();
+    let others = |name: &str| -> Vec<String> {
+        let arm = experiment.arms.iter().find(|arm| arm.name == name).unwrap();
+        let others = arm.expectations.iter().map(|found| found.bound.other().unwrap().into());
+        others.collect()
+    };
+    assert_eq!(others("robust-dim=2-mimic"), ["free-dim=2", "plain-dim=2-mimic"]);
+    assert_eq!(others("robust-dim=3-sign-flipping"), ["free-dim=3", "plain-dim=3-sign-flipping"]);
+    // No point of that arm has the same values.
+    let lonely = SWEPT.replace("\"mimic\"]\nexpect", "\"gaussian\"]\nexpect");
+    let problem = parse(&lonely).unwrap_err().to_string();
+    assert!(problem.contains("unknown arm `plain`"), "{problem}");
 }
 
 #[test]

@@ -117,8 +117,9 @@ const SCREEN: Entry<PoolingRule> = Entry {
     source: SOURCE,
     params: &[],
     build: PoolingRule {
-        formula: "q_i = tr(r_iᵀ A_i⁺ r_i) / n_i, r_i = c_i − A_i w; sum of q_i ≤ 4 median; \
-                  w anew from the sum, four times",
+        formula: "q_i = tr(r_iᵀ A_i⁺ r_i) / n_i, r_i = c_i − A_i w, w the centre; keep q_i ≤ 4 \
+                  median; then q_i = tr(r_iᵀ (A_i⁺ − (P + A_i)⁻¹) r_i) / n_i with P and w of the \
+                  other kept members, until the same are kept; sum of those",
         build: |_| Box::new(Screen),
     },
 };
@@ -230,11 +231,58 @@ impl Pool for Centre {
     }
 }
 
-/// How many medians a residual may be, and how often is screened (chosen).
+/// How many medians a residual may be, and how often is screened at most (chosen).
 const MEDIANS_MAX: f64 = 4.0;
-const REPEATS: usize = 4;
+const REPEATS: usize = 8;
 
+/// At first residuals are taken at the centre. From then on each member is held against what the
+/// *other* accepted members know, in units of what is open between the two: with P their precision
+/// and w their weights, an honest residual `r = c − A w` has the covariance σ² (A + A P⁻¹ A), and
+/// (A + A P⁻¹ A)⁻¹ = A⁻¹ − (P + A)⁻¹. So a member that knows what nobody else does is not taken
+/// for a liar, while a lie is held against everybody whom it contradicts.
 struct Screen;
+
+impl Screen {
+    /// Residuals of all members at the centre, in units of what each knows.
+    fn at_centre(weights: &Matrix, messages: &[FeatureStatistics]) -> Vec<f64> {
+        let residual = |message: &FeatureStatistics| {
+            let half = inverse(message)?.solve_lower(&message.score(weights));
+            Some(half.inner(&half) / message.rows)
+        };
+        // What cannot even be measured is as far away as can be.
+        messages.iter().map(|message| residual(message).unwrap_or(f64::INFINITY)).collect()
+    }
+
+    /// Residuals of all members against the other used ones, in units of what is open.
+    fn against_others(
+        ridge: f64,
+        messages: &[FeatureStatistics],
+        is_used: &[bool],
+    ) -> Result<Vec<f64>, PoolError> {
+        let first = &messages[0].evidence;
+        let (features, outputs) = (first.rows(), first.columns());
+        let mut total = FeatureStatistics::none(features, outputs);
+        let used = messages.iter().zip(is_used).filter(|(_, is_used)| **is_used);
+        used.for_each(|(message, _)| total.add(message));
+        total.precision.add(1.0, &Matrix::scalar(features, ridge));
+        let residual = |(message, is_used): (&FeatureStatistics, &bool)| {
+            let (mut others, mut all) = (total.clone(), total.precision.clone());
+            match is_used {
+                true => {
+                    others.precision.add(-1.0, &message.precision);
+                    others.evidence.add(-1.0, &message.evidence);
+                }
+                false => all.add(1.0, &message.precision),
+            }
+            let others_factor = Cholesky::new(&others.precision).ok_or(PoolError::NotDefinite)?;
+            let score = message.score(&others_factor.solve(&others.evidence));
+            let all = Cholesky::new(&all).ok_or(PoolError::NotDefinite)?.solve_lower(&score);
+            let own = inverse(message).ok_or(PoolError::NotDefinite)?.solve_lower(&score);
+            Ok((own.inner(&own) - all.inner(&all)).max(0.0) / message.rows)
+        };
+        messages.iter().zip(is_used).map(residual).collect()
+    }
+}
 
 impl Pool for Screen {
     fn pool(
@@ -244,28 +292,23 @@ impl Pool for Screen {
         messages: &[FeatureStatistics],
     ) -> Result<Pooled, PoolError> {
         let sound = Sound::new(bounds, population, messages)?;
-        let (mut weights, _) = Centre::weights(bounds, sound.population, &sound.messages)?;
-        let factors: Vec<Option<Cholesky>> = sound.messages.iter().map(inverse).collect();
-        let mut pooled = None;
-        for _ in 0..REPEATS {
-            let residual = |(message, factor): (&FeatureStatistics, &Option<Cholesky>)| {
-                let factor = factor.as_ref()?;
-                let half = factor.solve_lower(&message.score(&weights));
-                Some(half.inner(&half) / message.rows)
-            };
-            let pairs = sound.messages.iter().zip(&factors);
-            // What cannot even be measured is as far away as can be.
-            let residuals: Vec<f64> =
-                pairs.map(|pair| residual(pair).unwrap_or(f64::INFINITY)).collect();
-            let most = MEDIANS_MAX * median(&residuals);
-            let mut is_used = sound.is_sound.clone();
-            let used = is_used.iter_mut().filter(|is_used| **is_used);
-            used.zip(&residuals).for_each(|(is_used, residual)| *is_used = *residual <= most);
-            let found = sum(bounds, messages, is_used)?;
-            weights = found.weights.clone();
-            pooled = Some(found);
+        let (weights, _) = Centre::weights(bounds, sound.population, &sound.messages)?;
+        let kept = |residuals: &[f64]| -> Vec<bool> {
+            let most = MEDIANS_MAX * median(residuals);
+            residuals.iter().map(|residual| *residual <= most).collect()
+        };
+        let mut used = kept(&Self::at_centre(&weights, &sound.messages));
+        for _ in 1..REPEATS {
+            let next = kept(&Self::against_others(bounds.ridge, &sound.messages, &used)?);
+            if next == used {
+                break;
+            }
+            used = next;
         }
-        pooled.ok_or(PoolError::NotDefinite)
+        let mut is_used = sound.is_sound;
+        let places = is_used.iter_mut().filter(|is_used| **is_used);
+        places.zip(used).for_each(|(place, used)| *place = used);
+        sum(bounds, messages, is_used)
     }
 }
 

@@ -2,6 +2,7 @@
 mod bad_data;
 mod data;
 mod derivatives;
+mod fleet;
 mod goldens;
 mod moments;
 mod tables;

@@ -1,0 +1,149 @@
+//! Hyper-parameters that are selected before they are used, without a look at the test set.
+//!
+//! ```toml
+//! [select]
+//! over       = { "algorithm.learning-rate" = [0.1, 0.5], "algorithm.momentum" = [0.0, 0.9] }
+//! for-each   = ["algorithm.name", "rule.name", "mixing"]   # each group of arms chooses for itself
+//! validation = 0.2             # share of the training samples that is held out; default 0.2
+//! seeds      = [101, 102]      # none of those of the final runs
+//! score      = "accuracy"      # default; less is better for losses and the like
+//! at         = "last"          # evaluation that counts: the last (default), or the best of all
+//! ```
+//!
+//! Every combination is trained in every arm (under every attack) with part of the training
+//! samples held out, and scored on those. Of a group, the combination whose worst arm is best is
+//! chosen; of equals, the first. The final runs use it on all training samples and the test set.
+//!
+//! # Source
+//! The procedure of ByzFL's benchmark, which takes the best evaluation instead of the last one
+//! (`at = "best"`), scores a trusted server's model where we take the mean over honest nodes, and
+//! never sets a run that diverged aside (ours is worse than any other).
+use crate::experiment::document::{self, Item, Kind as Shape, Origin, Table};
+use crate::experiment::expand::{Experiment, Source, listed_seeds};
+use crate::experiment::points::{Point, apply, checked_keys, points};
+use crate::experiment::quick::Quick;
+use crate::experiment::registries::Registries;
+use crate::experiment::resolve::{Run, resolve};
+use crate::experiment::skip::in_effect;
+use crate::problem::Problem;
+use phalanx_robust::Value;
+
+/// How hyper-parameters are selected, and between what.
+#[derive(Debug, Clone)]
+pub struct Selection {
+    /// share of the training samples that is held out
+    pub validation: f64,
+    /// seeds of the trials
+    pub seeds: Vec<u64>,
+    /// what decides
+    pub score: String,
+    /// whether the best evaluation counts instead of the last
+    pub is_best: bool,
+    /// what is chosen between, in order, as part of a name
+    pub combinations: Vec<String>,
+    /// of each arm, in order
+    pub arms: Vec<Candidate>,
+}
+
+/// What an arm chooses between.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    /// arms of one group choose together
+    pub group: String,
+    /// per combination: the settings of a trial; the seed is to be filled in
+    pub trials: Vec<Run>,
+    /// per combination: the settings of the final runs
+    pub finals: Vec<Run>,
+}
+
+const KEYS: &[&str] = &["at", "for-each", "over", "score", "seeds", "validation"];
+
+impl Selection {
+    /// Reads `select` and prepares what every arm chooses between.
+    ///
+    /// # Errors
+    /// When it is malformed, a combination is refused, or seeds are those of the final runs.
+    pub fn read(
+        item: &Item,
+        (experiment, sources): (&Experiment, &[Source]),
+        quick: &Quick,
+        known: &Registries,
+    ) -> Result<Self, Problem> {
+        let table = item.table("select")?;
+        document::only(table, KEYS, "in `select`")?;
+        let needed = |key: &str, example: &str| {
+            table.get(key).ok_or_else(|| {
+                let problem = Problem::new(format!("`select.{key}` is missing")).at(&item.origin);
+                problem.hint(format!("for example `{key} = {example}`"))
+            })
+        };
+        let over = needed("over", "{ \"algorithm.learning-rate\" = [0.1, 0.5] }")?;
+        let combinations = points(vec![Point::default()], Some(over), quick)?;
+        let seeds = listed_seeds(needed("seeds", "[101, 102]")?, "select.seeds")?;
+        require_disjoint(&seeds, experiment, &table["seeds"].origin)?;
+        let for_each = needed("for-each", "[\"algorithm.name\", \"rule.name\"]")?;
+        let keys = group_keys(for_each)?;
+        let validation = match table.get("validation") {
+            Some(item) => item.number("select.validation", 0.001, 0.9)?,
+            None => 0.2,
+        };
+        let score = table.get("score").map(|item| item.text("select.score")).transpose()?;
+        let at = table.get("at").map(|item| item.word("select.at", &["last", "best"]));
+        let held =
+            Item { kind: Shape::Scalar(Value::Number(validation)), origin: item.origin.clone() };
+        let mut arms = Vec::with_capacity(sources.len());
+        for source in sources {
+            let group = keys.iter().map(|key| group_part(&source.table, key, known));
+            let mut candidate = Candidate {
+                group: group.collect::<Vec<_>>().join(", "),
+                trials: Vec::new(),
+                finals: Vec::new(),
+            };
+            for point in &combinations {
+                let mut table = source.table.clone();
+                apply(&mut table, &point.set, known)?;
+                candidate.finals.push(resolve(&table, (&experiment.name, &source.name), known)?);
+                document::set(&mut table, "task.validation", held.clone())?;
+                let name = format!("{}-{}", source.name, point.label);
+                let of = format!("{}-selection", experiment.name);
+                candidate.trials.push(resolve(&table, (&of, &name), known)?);
+            }
+            arms.push(candidate);
+        }
+        Ok(Self {
+            validation,
+            seeds,
+            score: score.unwrap_or("accuracy").into(),
+            is_best: at.transpose()? == Some("best"),
+            combinations: combinations.into_iter().map(|point| point.label).collect(),
+            arms,
+        })
+    }
+}
+
+fn require_disjoint(seeds: &[u64], of: &Experiment, origin: &Origin) -> Result<(), Problem> {
+    let finals = || of.arms.iter().flat_map(|arm| &arm.seeds);
+    match seeds.iter().find(|seed| finals().any(|other| other == *seed)) {
+        None => Ok(()),
+        Some(seed) => {
+            let message = format!("seed `{seed}` of `select` is a seed of the final runs, too");
+            let problem = Problem::new(message).at(origin);
+            Err(problem.hint("what was selected with a seed must be shown with others"))
+        }
+    }
+}
+
+fn group_keys(item: &Item) -> Result<Vec<String>, Problem> {
+    let mut keys = Vec::new();
+    for item in item.list("select.for-each")? {
+        let key = item.text("select.for-each")?;
+        checked_keys(&Table::from([(key.to_owned(), item.clone())]), "select.for-each")?;
+        keys.push(key.to_owned());
+    }
+    Ok(keys)
+}
+
+fn group_part(table: &Table, key: &str, known: &Registries) -> String {
+    let value = in_effect(table, key, known).map(|value| value.to_string());
+    format!("{key} = {}", value.unwrap_or_else(|| "none".into()))
+}
