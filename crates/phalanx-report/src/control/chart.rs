@@ -212,7 +212,9 @@ impl TimeChart {
 fn draw_level(svg: &mut Svg, level: &Level, y: &Scale) {
     if let Some(at) = y.at(level.value) {
         svg.line((LEFT, at), (RIGHT, at), "level");
-        svg.text((LEFT + 6.0, at - 5.0), "small soft", &level.name);
+        // Below the line, where there is room: what matters is above it.
+        let y = if at + 18.0 < BOTTOM { at + 14.0 } else { at - 5.0 };
+        svg.text((LEFT + 6.0, y), "small soft", &level.name);
     }
 }
 

@@ -16,6 +16,6 @@ mod personalised;
 mod population;
 mod quadratic;
 mod safe_control;
-mod safe_control_learning;
 mod safe_control_gp;
+mod safe_control_learning;
 mod validation;

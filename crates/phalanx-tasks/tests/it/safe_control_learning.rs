@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use phalanx_tasks::safe_control::dynamics::DynamicsError;
 use phalanx_tasks::safe_control::gp::{GaussianProcess, Samples, Training};
-use phalanx_tasks::safe_control::learning::{
-    Flown, Learning, Met, Observed, gather, judge, split,
-};
+use phalanx_tasks::safe_control::learning::{Flown, Learning, Met, Observed, gather, judge, split};
 use phalanx_tasks::safe_control::plant::named;
 
 /// A bend of two inputs and its slope.
@@ -29,8 +27,7 @@ fn gathered_data_of_seed_one_are_those_of_the_reference() {
     let plant = named("linear").unwrap();
     let mut flow = (plant.flow)();
     let region = plant.region;
-    let observed =
-        Observed { low: region.low, high: region.high, noise: region.noise, rows: 20 };
+    let observed = Observed { low: region.low, high: region.high, noise: region.noise, rows: 20 };
     let samples = gather((2, 1), observed, 1, &mut |x, u, out| flow.rate(x, u, out)).unwrap();
     let near = |found: &[f64], expected: &[f64]| {
         for (found, expected) in found.iter().zip(expected) {
@@ -50,7 +47,11 @@ fn a_plant_that_leaves_the_numbers_is_named_with_its_row() {
         calls += 1;
         out[0] = 0.0;
         let (model, what, value) = ("plant", "next state", f64::NAN);
-        if calls < 4 { Ok(()) } else { Err(DynamicsError::NotFinite { model, what, entry: 0, value }) }
+        if calls < 4 {
+            Ok(())
+        } else {
+            Err(DynamicsError::NotFinite { model, what, entry: 0, value })
+        }
     });
     assert!(error.unwrap_err().to_string().starts_with("row `4` of the data"));
     let short = Observed { low: &[0.0], ..observed };

@@ -202,7 +202,8 @@ fn warnings(summary: &SafeSummary) -> Markup {
             plain(plan.goal_tolerance)
         ));
     }
-    for trials in &summary.trials {
+    // The first way of flying is the plan's; others are there to compare with.
+    if let Some(trials) = summary.trials.first() {
         let harmed = trials.safe.of - trials.safe.count;
         if harmed > 0 {
             lines.push(format!("{}: {harmed} of {} trials unsafe.", trials.arm, trials.safe.of));
@@ -269,8 +270,9 @@ fn trials(summary: &SafeSummary) -> Markup {
     html! { @if !summary.trials.is_empty() { section {
         h2 { "Trials" }
         (table(&trials_grid(&summary.trials)))
-        p.note { "Flown on " (summary.truth) " with noise, each trial with its own stream. In brackets \
-            Wilson’s 95 % interval. A trial that broke off counts as unsafe. Clearance is the \
+        p.note { "Flown on " (summary.truth) " with noise, each trial with its own stream. In \
+            brackets Wilson’s 95 % interval. A trial that broke off counts as unsafe; the mean \
+            cost is that of the safe ones, with barrier states without margins. Clearance is the \
             least of all constraints h." }
     } } }
 }
@@ -286,8 +288,8 @@ fn model(summary: &SafeSummary, fit: &FitSummary) -> Markup {
 }
 
 fn fit_note(fit: &FitSummary) -> Markup {
-    html! { p.note { "Kernel " code { (fit.kernel) } ", " (fit.rows) " rows; errors and coverage on "
-    (fit.held_out) " rows that were held out. Relative error: over the deviation of the \
+    html! { p.note { "Kernel " code { (fit.kernel) } ", " (fit.rows) " rows; errors and coverage \
+    on " (fit.held_out) " rows that were held out. Relative error: over the deviation of the \
     targets. Coverage at two sigma, of which 95.4 % are due: reported, never a certificate." } }
 }
 

@@ -167,7 +167,7 @@ pub struct TrialsSummary {
     /// its median over trials
     #[serde(with = "real")]
     pub median_clearance: f64,
-    /// mean cost of the trials that were flown to their end
+    /// mean cost of the safe trials, which alone were flown to their end
     #[serde(with = "real")]
     pub mean_cost: f64,
     /// median distance from the goal
@@ -200,8 +200,7 @@ impl TrialsSummary {
         let median = |values: &[f64]| {
             values.get(values.len().saturating_sub(1) / 2).copied().unwrap_or(f64::NAN)
         };
-        let whole: Vec<f64> =
-            trials.iter().filter(|t| t.broken.is_none()).map(|t| t.cost).collect();
+        let whole: Vec<f64> = trials.iter().filter(|t| t.is_safe).map(|t| t.cost).collect();
         Self {
             arm: arm.into(),
             safe: rate(|trial| trial.is_safe),

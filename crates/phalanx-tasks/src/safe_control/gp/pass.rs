@@ -79,3 +79,22 @@ pub(super) fn blocks(values: &[f64]) -> Vec<Block> {
     };
     values.chunks(BLOCK).map(block).collect()
 }
+
+/// Runs copies of a pass with every width of register that this machine has, widest first.
+#[cfg(test)]
+pub(super) fn on_every_width<P: Pass>(mut pass: impl FnMut() -> P) -> Vec<P::Result> {
+    let mut results = Vec::new();
+    #[cfg(target_arch = "x86_64")]
+    {
+        if is_x86_feature_detected!("avx512f") {
+            // SAFETY: the instructions are there.
+            results.push(unsafe { on_avx512(pass()) });
+        }
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: the instructions are there.
+            results.push(unsafe { on_avx2(pass()) });
+        }
+    }
+    results.push(pass().run());
+    results
+}

@@ -374,3 +374,58 @@ impl<P: Profile> Pass for Covariances<'_, P> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::pass::on_every_width;
+    use super::super::{Parameters, Samples, Standardisation};
+    use super::*;
+    use crate::safe_control::stream::Stream;
+
+    /// A pass with buffers of its own, which returns the sums.
+    struct Alone<'a, P> {
+        fast: &'a Fast,
+        buffers: Buffers,
+        profile: PhantomData<P>,
+    }
+
+    impl<P: Profile> Pass for Alone<'_, P> {
+        type Result = (Vec<Lanes>, Vec<Lanes>);
+
+        #[inline(always)]
+        fn run(mut self) -> Self::Result {
+            Sums::<P, true>::new(self.fast, &mut self.buffers).run();
+            (self.buffers.values, self.buffers.slopes)
+        }
+    }
+
+    fn sums<P: Profile>(predictor: &Predictor) -> Vec<(Vec<Lanes>, Vec<Lanes>)> {
+        on_every_width(|| Alone {
+            fast: &predictor.model.fast,
+            buffers: predictor.buffers.clone(),
+            profile: PhantomData::<P>,
+        })
+    }
+
+    #[test]
+    fn every_width_of_register_gives_the_same_bits() {
+        let mut stream = Stream::new(3);
+        let (rows, inputs) = (77, 5);
+        let points = stream.rows(rows, &[-2.0; 5], &[2.0; 5]);
+        let targets = points.chunks_exact(inputs).flat_map(|z| [z[0].sin() * z[1], z[2] - z[3]]);
+        let samples = Samples::new((inputs, 2), points.clone(), targets.collect()).unwrap();
+        for kernel in [Kernel::SquaredExponential, Kernel::MaternFiveHalves] {
+            let scales = Standardisation::of(&samples).unwrap();
+            let parameters = vec![Parameters::start(kernel, inputs, 1.3); 2];
+            let model = GaussianProcess::with_parameters(&samples, scales, kernel, parameters);
+            let model = Arc::new(model.unwrap());
+            let mut predictor = Predictor::new(model);
+            predictor.place(&[0.3, -0.7, 1.1, 0.2, -1.9]);
+            let left = match kernel {
+                Kernel::MaternFiveHalves => sums::<MaternFiveHalves>(&predictor),
+                _ => sums::<SquaredExponential>(&predictor),
+            };
+            assert!(left.iter().all(|sums| *sums == left[0]), "{}", kernel.name());
+        }
+    }
+}

@@ -39,7 +39,7 @@ impl Default for Training {
 /// Greatest entry of the projected gradient at which a search has arrived.
 const GRADIENT: f64 = 1e-5;
 /// Relative decrease of a step at which a search has arrived.
-const DECREASE: f64 = 1e-9;
+const DECREASE: f64 = 1e-8;
 
 impl Training {
     /// Fits a model: every output from every start, in parallel, and the best start of each.

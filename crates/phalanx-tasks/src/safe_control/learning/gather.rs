@@ -16,6 +16,9 @@ pub struct Observed<'a> {
     pub rows: usize,
 }
 
+/// What writes the outputs of a state and an input.
+pub type Answer<'a> = dyn FnMut(&[f64], &[f64], &mut [f64]) -> Result<(), DynamicsError> + 'a;
+
 /// Why no data could be gathered.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum GatherError {
@@ -43,7 +46,7 @@ pub fn gather(
     (n, m): (usize, usize),
     observed: Observed<'_>,
     seed: u64,
-    answer: &mut dyn FnMut(&[f64], &[f64], &mut [f64]) -> Result<(), DynamicsError>,
+    answer: &mut Answer<'_>,
 ) -> Result<Samples, GatherError> {
     let Observed { low, high, noise, rows } = observed;
     for (what, found) in [("least entries of a row", low.len()), ("greatest ones", high.len())] {

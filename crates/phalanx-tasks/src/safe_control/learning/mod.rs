@@ -6,6 +6,6 @@ mod gather;
 mod judge;
 mod rounds;
 
-pub use gather::{GatherError, Observed, gather, split};
+pub use gather::{Answer, GatherError, Observed, gather, split};
 pub use judge::{Judgement, judge};
 pub use rounds::{Flown, Learning, Met, Round};

@@ -182,7 +182,7 @@ fn planned(model: Box<dyn Dynamics>) -> Option<(Plan, SafetyEmbedded)> {
     let course = entry.course().unwrap();
     let barrier = Barrier::new(Operator::INVERSE, Combination::Sum, course).unwrap();
     let mut model = SafetyEmbedded::new(model, barrier, 0.0).unwrap();
-    let settings = Settings { restarts: vec![1.0, 10.0, 0.1, 100.0, 0.01], ..Settings::default() };
+    let settings = Settings { restarts: RESTARTS.to_vec(), ..Settings::default() };
     let problem = (entry.problem)();
     let on = &mut |_: &_| ControlFlow::Continue(());
     let plan = plan(&mut model, &problem, Nominal::Rest, &settings, on).ok()?;

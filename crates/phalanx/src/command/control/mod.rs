@@ -22,8 +22,6 @@ pub use safe::{SafeExperiment, is_safe_control};
 const AFTER_HELP: &str = "\
 Examples:
   phalanx control regulate experiments/control/x-29a.toml
-  phalanx control regulate experiments/control/fleet.toml
-  phalanx control plan experiments/control/dubins.toml
   phalanx control simulate experiments/control/dubins-gp.toml
   phalanx control care --plant x-29a";
 

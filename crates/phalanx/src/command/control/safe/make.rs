@@ -25,6 +25,13 @@ pub(super) struct Outcome {
     pub(super) summary: SafeSummary,
 }
 
+/// What a search begins with.
+struct Base {
+    model: Model,
+    learnt: Option<Learnt>,
+    rounds: Vec<RoundSummary>,
+}
+
 /// What making a plan needs besides the experiment.
 pub(super) struct Making<'a> {
     pub(super) experiment: &'a SafeExperiment,
@@ -38,7 +45,7 @@ impl Making<'_> {
     /// # Errors
     /// When there is no model or no plan.
     pub(super) fn make(&mut self, warm: Option<&Path>) -> Result<Option<Outcome>, Problem> {
-        let Some((model, learnt, rounds)) = self.model()? else { return Ok(None) };
+        let Some(Base { model, learnt, rounds }) = self.model()? else { return Ok(None) };
         let experiment = self.experiment;
         let inputs = warm.map(|folder| warm_inputs(experiment, folder)).transpose()?;
         let nominal = inputs.as_deref().map_or(Nominal::Rest, Nominal::Inputs);
@@ -64,15 +71,18 @@ impl Making<'_> {
     }
 
     /// The model that a plan is made with; `None` when somebody stopped.
-    #[expect(clippy::type_complexity, reason = "three things that are told apart by their types")]
-    fn model(&mut self) -> Result<Option<(Model, Option<Learnt>, Vec<RoundSummary>)>, Problem> {
+    fn model(&mut self) -> Result<Option<Base>, Problem> {
         let experiment = self.experiment;
         let plan = match &experiment.model {
-            ModelPlan::Plant => return Ok(Some((Model::Plant, None, Vec::new()))),
+            ModelPlan::Plant => {
+                let (model, learnt, rounds) = (Model::Plant, None, Vec::new());
+                return Ok(Some(Base { model, learnt, rounds }));
+            }
             ModelPlan::File(path) => {
                 let model = model::load(path)?;
-                let learnt = Learnt { model: Arc::clone(&model), fit: None };
-                return Ok(Some((Model::Learnt(model), Some(learnt), Vec::new())));
+                let learnt = Some(Learnt { model: Arc::clone(&model), fit: None });
+                let (model, rounds) = (Model::Learnt(model), Vec::new());
+                return Ok(Some(Base { model, learnt, rounds }));
             }
             ModelPlan::Learnt(plan) => plan,
         };
@@ -91,7 +101,7 @@ impl Making<'_> {
             return Ok(None);
         }
         let model = Model::Learnt(Arc::clone(&learnt.model));
-        Ok(Some((model, Some(learnt), rounds)))
+        Ok(Some(Base { model, learnt: Some(learnt), rounds }))
     }
 
     /// Why there is no plan, in a person's words.
@@ -190,7 +200,8 @@ pub(super) fn follow(
     one: &report::Iteration,
 ) -> ControlFlow<()> {
     let line = format!(
-        "{label}search {}, iteration {}  cost {:.6}  step {:.3}  λ {:.1e}  |Qu| {:.1e}  clearance {:.4}",
+        "{label}search {}, iteration {}  cost {:.6}  step {:.3}  λ {:.1e}  |Qu| {:.1e}  \
+         clearance {:.4}",
         one.restart + 1,
         one.iteration + 1,
         one.cost,

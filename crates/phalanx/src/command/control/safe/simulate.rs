@@ -223,11 +223,8 @@ fn fly(
 ) -> Result<Option<Vec<report::Flight>>, Problem> {
     let experiment = &ready.experiment;
     let (first, count) = (experiment.first_trial(), experiment.trials.count);
+    // Without margins: what was flown costs what it did, however careful the plan was.
     let mut embedded = experiment.embedded(&ready.model)?;
-    if let Some(barrier) = embedded.barrier_mut() {
-        barrier.tighten(&plan.margins);
-        barrier.lift(&plan.lifts);
-    }
     let keep_going = || !interrupt.is_asked();
     let stopwatch = Stopwatch::start();
     let mut last = Duration::ZERO;

@@ -244,10 +244,12 @@ impl SafeExperiment {
         let is_whole = flight.ended.is_none();
         let cost = if is_whole { self.cost_of(flight, model) } else { f64::INFINITY };
         // Whoever touches an obstacle is unsafe, which is no breaking off by itself.
-        let broken = match &flight.ended {
-            None | Some(DynamicsError::Unsafe { .. }) => None,
-            Some(error) => Some(error.to_string()),
-        };
+        let is_clear = flight.clearance() > 0.0;
+        let broken = flight
+            .ended
+            .as_ref()
+            .filter(|error| is_clear || !matches!(error, DynamicsError::Unsafe { .. }));
+        let broken = broken.map(ToString::to_string);
         report::Flight {
             trial: report::Trial {
                 trial: number,
