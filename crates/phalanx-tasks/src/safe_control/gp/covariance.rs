@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use super::factor::{Columns, JITTER};
 use super::kernel::{Kernel, MaternFiveHalves, Profile, SquaredExponential};
 use super::parameters::Parameters;
-use super::pass::{BLOCK, Block, LANES, Lanes, Pass, add_product, dispatch, total};
+use super::pass::{BLOCK, Block, LANES, Lanes, Pass, add_product, dispatch, total, width};
 use super::points::Points;
 
 /// Parameters as sums need them.
@@ -71,30 +71,31 @@ impl<P: Profile> Pass for Fill<'_, P> {
     fn run(self) {
         let Self { points, weights, values, slopes, .. } = self;
         let (rows, inputs, stride) = (points.rows, points.inputs, values.stride);
+        let width = width();
         for j in 0..rows {
             for b in j / BLOCK..points.blocks() {
                 let block = points.block(b);
                 let (mut s, mut line): (Block, Block) = ([0.0; BLOCK], [0.0; BLOCK]);
                 for d in 0..inputs {
                     let (at, weight) = (points.at(j, d), weights.inverse_squares[d]);
-                    for i in 0..BLOCK {
-                        let t = block[d][i] - at;
-                        s[i] += weight * (t * t);
+                    for (s, row) in s[..width].iter_mut().zip(&block[d][..width]) {
+                        let t = row - at;
+                        *s += weight * (t * t);
                     }
                 }
                 for (d, weight) in weights.slopes.iter().enumerate() {
                     let at = weight * points.at(j, d);
-                    for i in 0..BLOCK {
-                        line[i] += at * block[d][i];
-                    }
+                    let line = line[..width].iter_mut();
+                    line.zip(&block[d][..width]).for_each(|(line, row)| *line += at * row);
                 }
                 let place = j * stride + b * BLOCK;
-                let value = &mut values.entries[place..place + BLOCK];
-                let slope = &mut slopes.entries[place..place + BLOCK];
-                for i in 0..BLOCK {
-                    let (k, g) = P::value_and_slope(s[i]);
-                    value[i] = weights.variance * k + line[i];
-                    slope[i] = weights.variance * g;
+                let value = values.entries[place..place + width].iter_mut();
+                let slope = &mut slopes.entries[place..place + width];
+                let known = s[..width].iter().zip(&line[..width]);
+                for ((value, slope), (s, line)) in value.zip(slope).zip(known) {
+                    let (k, g) = P::value_and_slope(*s);
+                    *value = weights.variance * k + line;
+                    *slope = weights.variance * g;
                 }
             }
             values.entries[j * stride + j] += weights.noise + JITTER;
@@ -131,16 +132,20 @@ impl Gradient<'_> {
 
     /// Q in one block of column j, below the diagonal; zero elsewhere.
     #[inline(always)]
-    fn q(&self, j: usize, b: usize) -> Block {
+    fn q(&self, (j, b): (usize, usize), width: usize) -> Block {
         let place = j * self.inverse.stride + b * BLOCK;
-        let inverse = &self.inverse.entries[place..place + BLOCK];
-        let (alpha, own) = (&self.alpha[b], self.alpha[j / BLOCK][j % BLOCK]);
+        let inverse = &self.inverse.entries[place..place + width];
+        let (alpha, own) = (&self.alpha[b][..width], self.alpha[j / BLOCK][j % BLOCK]);
         let mut q = [0.0; BLOCK];
-        for i in 0..BLOCK {
-            let row = b * BLOCK + i;
-            let is_below = (row > j) & (row < self.points.rows);
-            q[i] = if is_below { inverse[i] - alpha[i] * own } else { 0.0 };
-        }
+        let terms = inverse.iter().zip(alpha);
+        q[..width]
+            .iter_mut()
+            .zip(terms)
+            .for_each(|(q, (inverse, alpha))| *q = inverse - alpha * own);
+        // Only the first block has rows above the diagonal, only the last has none behind it.
+        let (above, rows) = ((j + 1).saturating_sub(b * BLOCK), self.points.rows - b * BLOCK);
+        q[..above.min(BLOCK)].fill(0.0);
+        q[rows.min(BLOCK)..].fill(0.0);
         q
     }
 }
@@ -151,37 +156,35 @@ impl Pass for Gradient<'_> {
     #[inline(always)]
     fn run(self) -> Slopes {
         let (points, weights, inputs) = (self.points, self.weights, self.points.inputs);
+        let width = width();
         let mut lengths: Vec<Lanes> = vec![[0.0; LANES]; inputs];
         let mut lines: Vec<Lanes> = vec![[0.0; LANES]; weights.slopes.len()];
         let mut line_diagonal = vec![0.0; weights.slopes.len()];
         let (mut values, mut trace, mut diagonal) = ([0.0; LANES], 0.0, 0.0);
         for j in 0..points.rows {
             for b in j / BLOCK..points.blocks() {
-                let (block, q) = (points.block(b), self.q(j, b));
+                let (block, q) = (points.block(b), self.q((j, b), width));
                 let place = j * self.values.stride + b * BLOCK;
-                let slope = &self.slopes.entries[place..place + BLOCK];
-                let value = &self.values.entries[place..place + BLOCK];
-                let (mut weighted, mut k): (Block, Block) = ([0.0; BLOCK], [0.0; BLOCK]);
-                for i in 0..BLOCK {
-                    weighted[i] = q[i] * slope[i];
-                    // Above the diagonal and behind the last row there may be anything.
-                    k[i] = if q[i] == 0.0 { 0.0 } else { value[i] };
-                }
-                add_product(&mut values, &q, &k);
+                let (q, mut weighted): (_, Block) = (&q[..width], [0.0; BLOCK]);
+                let slope = &self.slopes.entries[place..place + width];
+                let terms = q.iter().zip(slope);
+                weighted[..width].iter_mut().zip(terms).for_each(|(w, (q, g))| *w = q * g);
+                add_product(&mut values, q, &self.values.entries[place..place + width]);
+                let mut other: Block = [0.0; BLOCK];
+                let other = &mut other[..width];
                 for d in 0..inputs {
-                    let (at, mut squares): (f64, Block) = (points.at(j, d), [0.0; BLOCK]);
-                    for i in 0..BLOCK {
-                        let t = block[d][i] - at;
-                        squares[i] = t * t;
+                    let at = points.at(j, d);
+                    for (square, row) in other.iter_mut().zip(&block[d][..width]) {
+                        let t = row - at;
+                        *square = t * t;
                     }
-                    add_product(&mut lengths[d], &weighted, &squares);
+                    add_product(&mut lengths[d], &weighted[..width], other);
                 }
                 for (d, line) in lines.iter_mut().enumerate() {
-                    let (at, mut products): (f64, Block) = (points.at(j, d), [0.0; BLOCK]);
-                    for i in 0..BLOCK {
-                        products[i] = at * block[d][i];
-                    }
-                    add_product(line, &q, &products);
+                    let at = points.at(j, d);
+                    let products = other.iter_mut().zip(&block[d][..width]);
+                    products.for_each(|(product, row)| *product = at * row);
+                    add_product(line, q, other);
                 }
             }
             let own = self.alpha[j / BLOCK][j % BLOCK];

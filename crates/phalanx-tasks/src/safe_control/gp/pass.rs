@@ -52,9 +52,16 @@ fn on_avx2<P: Pass>(pass: P) -> P::Result {
     pass.run()
 }
 
-/// `lanes += a · b` over a block.
+/// [`BLOCK`], told at run time: a compiler that knows it unrolls every loop over a block and then
+/// gathers across blocks instead, which is twice as slow.
 #[inline(always)]
-pub(super) fn add_product(lanes: &mut Lanes, a: &Block, b: &Block) {
+pub(super) fn width() -> usize {
+    std::hint::black_box(BLOCK)
+}
+
+/// `lanes += a · b` over a block or a part of it of whole lanes.
+#[inline(always)]
+pub(super) fn add_product(lanes: &mut Lanes, a: &[f64], b: &[f64]) {
     let mut sums = *lanes;
     for (a, b) in a.as_chunks::<LANES>().0.iter().zip(b.as_chunks::<LANES>().0) {
         for lane in 0..LANES {
@@ -62,6 +69,23 @@ pub(super) fn add_product(lanes: &mut Lanes, a: &Block, b: &Block) {
         }
     }
     *lanes = sums;
+}
+
+/// `s += Σ_d weight_d · terms_d` over the first `width` rows of a block, in the order of d.
+#[inline(always)]
+pub(super) fn add_weighted(s: &mut [f64], terms: &[Block], weights: &[f64]) {
+    let width = s.len();
+    let (fours, rest) = terms.as_chunks::<4>();
+    let (weights, last) = weights.as_chunks::<4>();
+    for ([a, b, c, d], [p, q, r, t]) in fours.iter().zip(weights) {
+        let (a, b, c, d) = (&a[..width], &b[..width], &c[..width], &d[..width]);
+        for (i, s) in s.iter_mut().enumerate() {
+            *s = (((*s + p * a[i]) + q * b[i]) + r * c[i]) + t * d[i];
+        }
+    }
+    for (term, weight) in rest.iter().zip(last) {
+        s.iter_mut().zip(&term[..width]).for_each(|(s, term)| *s += weight * term);
+    }
 }
 
 /// The sum of the partial sums, always along one tree.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::factor::solve_lower;
 use super::kernel::{Kernel, MaternFiveHalves, Profile, SquaredExponential};
 use super::model::{Fast, GaussianProcess};
-use super::pass::{BLOCK, Block, LANES, Lanes, Pass, add_product, dispatch, total};
+use super::pass::{
+    BLOCK, Block, LANES, Lanes, Pass, add_product, add_weighted, dispatch, total, width,
+};
 
 /// A model with the buffers that predictions need: calls allocate nothing.
 #[derive(Debug, Clone)]
@@ -223,28 +225,24 @@ fn fast_weight(model: &GaussianProcess, place: usize) -> f64 {
 impl Buffers {
     /// Differences of the point to the rows of a block.
     #[inline(always)]
-    fn differ(&mut self, fast: &Fast, b: usize) {
-        let block = fast.points.block(b);
-        for d in 0..block.len() {
-            let at = self.at[d];
-            let (difference, square) = (&mut self.differences[d], &mut self.squares[d]);
-            for i in 0..BLOCK {
-                let t = at - block[d][i];
-                difference[i] = t;
-                square[i] = t * t;
+    fn differ(&mut self, fast: &Fast, (b, width): (usize, usize)) {
+        let columns = fast.points.block(b).iter().zip(&self.at);
+        let out = self.differences.iter_mut().zip(&mut self.squares);
+        for ((column, at), (difference, square)) in columns.zip(out) {
+            let out = difference[..width].iter_mut().zip(&mut square[..width]);
+            for ((difference, square), row) in out.zip(&column[..width]) {
+                let t = at - row;
+                *difference = t;
+                *square = t * t;
             }
         }
     }
 
     /// `Σ_d (z_d − a_d)² / l_d²` of an output for each row of the block.
     #[inline(always)]
-    fn distances(&self, weights: &[f64]) -> Block {
+    fn distances(&self, weights: &[f64], width: usize) -> Block {
         let mut s = [0.0; BLOCK];
-        for (square, weight) in self.squares.iter().zip(weights) {
-            for i in 0..BLOCK {
-                s[i] += weight * square[i];
-            }
-        }
+        add_weighted(&mut s[..width], &self.squares, weights);
         s
     }
 }
@@ -268,25 +266,27 @@ impl<P: Profile, const SLOPES: bool> Pass for Sums<'_, P, SLOPES> {
     #[inline(always)]
     fn run(self) {
         let (fast, buffers) = (self.fast, self.buffers);
-        let (inputs, outputs) = (fast.points.inputs, buffers.values.len());
+        let (inputs, outputs, width) = (fast.points.inputs, buffers.values.len(), width());
         buffers.values.fill([0.0; LANES]);
         buffers.slopes.fill([0.0; LANES]);
         for b in 0..fast.points.blocks() {
-            buffers.differ(fast, b);
+            buffers.differ(fast, (b, width));
             for e in 0..outputs {
-                let s = buffers.distances(&fast.inverse_squares[e * inputs..(e + 1) * inputs]);
+                let weights = &fast.inverse_squares[e * inputs..(e + 1) * inputs];
+                let s = buffers.distances(weights, width);
                 let (mut k, mut g): (Block, Block) = ([0.0; BLOCK], [0.0; BLOCK]);
-                let alpha = &fast.alpha[b * outputs + e];
-                for i in 0..BLOCK {
-                    let (value, slope) = P::value_and_slope(s[i]);
-                    k[i] = value;
-                    g[i] = alpha[i] * slope;
+                let alpha = &fast.alpha[b * outputs + e][..width];
+                let out = k[..width].iter_mut().zip(&mut g[..width]);
+                for ((k, g), (s, alpha)) in out.zip(s[..width].iter().zip(alpha)) {
+                    let (value, slope) = P::value_and_slope(*s);
+                    *k = value;
+                    *g = alpha * slope;
                 }
-                add_product(&mut buffers.values[e], alpha, &k);
+                add_product(&mut buffers.values[e], alpha, &k[..width]);
                 if SLOPES {
                     let sums = &mut buffers.slopes[e * inputs..(e + 1) * inputs];
                     for (sum, difference) in sums.iter_mut().zip(&buffers.differences) {
-                        add_product(sum, &g, difference);
+                        add_product(sum, &g[..width], &difference[..width]);
                     }
                 }
             }
@@ -308,29 +308,30 @@ impl<P: Profile> Pass for Curvature<'_, P> {
     #[inline(always)]
     fn run(self) -> f64 {
         let (fast, buffers, output) = (self.fast, self.buffers, self.output);
-        let (inputs, outputs) = (fast.points.inputs, buffers.values.len());
+        let (inputs, outputs, width) = (fast.points.inputs, buffers.values.len(), width());
         let weights = &fast.inverse_squares[output * inputs..(output + 1) * inputs];
         buffers.pairs.fill([0.0; LANES]);
         let mut along = [0.0; LANES];
         for b in 0..fast.points.blocks() {
-            buffers.differ(fast, b);
-            let s = buffers.distances(weights);
+            buffers.differ(fast, (b, width));
+            let s = buffers.distances(weights, width);
             let (mut g, mut c): (Block, Block) = ([0.0; BLOCK], [0.0; BLOCK]);
-            let alpha = &fast.alpha[b * outputs + output];
-            for i in 0..BLOCK {
-                let (slope, curvature) = P::slope_and_curvature(s[i]);
-                g[i] = slope;
-                c[i] = alpha[i] * curvature;
+            let alpha = &fast.alpha[b * outputs + output][..width];
+            let out = g[..width].iter_mut().zip(&mut c[..width]);
+            for ((g, c), (s, alpha)) in out.zip(s[..width].iter().zip(alpha)) {
+                let (slope, curvature) = P::slope_and_curvature(*s);
+                *g = slope;
+                *c = alpha * curvature;
             }
-            add_product(&mut along, alpha, &g);
+            add_product(&mut along, alpha, &g[..width]);
             let mut pair = 0;
             for d in 0..inputs {
                 let mut weighted: Block = [0.0; BLOCK];
-                for i in 0..BLOCK {
-                    weighted[i] = c[i] * buffers.differences[d][i];
-                }
-                for f in 0..=d {
-                    add_product(&mut buffers.pairs[pair], &weighted, &buffers.differences[f]);
+                let terms = c[..width].iter().zip(&buffers.differences[d][..width]);
+                weighted[..width].iter_mut().zip(terms).for_each(|(w, (c, t))| *w = c * t);
+                for difference in &buffers.differences[..=d] {
+                    let sum = &mut buffers.pairs[pair];
+                    add_product(sum, &weighted[..width], &difference[..width]);
                     pair += 1;
                 }
             }
@@ -354,21 +355,21 @@ impl<P: Profile> Pass for Covariances<'_, P> {
     fn run(self) {
         let Self { fast, buffers, covariances, .. } = self;
         let (inputs, stride) = (fast.points.inputs, fast.points.blocks() * BLOCK);
+        let width = width();
         for b in 0..fast.points.blocks() {
-            buffers.differ(fast, b);
+            buffers.differ(fast, (b, width));
             let block = fast.points.block(b);
             for (e, weights) in fast.weights.iter().enumerate() {
-                let s = buffers.distances(&fast.inverse_squares[e * inputs..(e + 1) * inputs]);
+                let scales = &fast.inverse_squares[e * inputs..(e + 1) * inputs];
+                let s = buffers.distances(scales, width);
                 let place = e * stride + b * BLOCK;
-                let out = &mut covariances[place..place + BLOCK];
-                for i in 0..BLOCK {
-                    out[i] = weights.variance * P::value_and_slope(s[i]).0;
+                let out = &mut covariances[place..place + width];
+                for (out, s) in out.iter_mut().zip(&s[..width]) {
+                    *out = weights.variance * P::value_and_slope(*s).0;
                 }
                 for (d, slope) in weights.slopes.iter().enumerate() {
                     let at = slope * buffers.at[d];
-                    for i in 0..BLOCK {
-                        out[i] += at * block[d][i];
-                    }
+                    out.iter_mut().zip(&block[d][..width]).for_each(|(out, row)| *out += at * row);
                 }
             }
         }
