@@ -246,10 +246,11 @@ fn flights_of_screened_and_of_summed_models() {
 
 #[test]
 fn what_no_rows_can_yield_is_screened_and_more_than_f_of_it_is_an_error() {
+    type Spoil = fn(&mut FeatureStatistics);
     let honest = world(3, (0, None), Split::Uniform);
     let entry = registry::find(POOLINGS, "screen").unwrap();
     let pooling = (entry.build.build)(&Args::default());
-    let breaks: [(&str, fn(&mut FeatureStatistics)); 5] = [
+    let breaks: [(&str, Spoil); 5] = [
         ("not finite", |message| message.evidence[(0, 0)] = f64::NAN),
         ("not symmetric", |message| message.precision[(0, 1)] += 1.0),
         ("negative", |message| message.precision[(7, 7)] = -1.0),
