@@ -61,15 +61,15 @@ pub fn write_plan(
     plan: &Plan,
     iterations: &[Iteration],
 ) -> Result<(), FolderError> {
-    write(&folder.join(TRAJECTORY), &trajectory_csv(names, plan))?;
-    write(&folder.join(GAINS), &gains_csv(names, plan))?;
+    write(&folder.join(TRAJECTORY), trajectory_csv(names, plan))?;
+    write(&folder.join(GAINS), gains_csv(names, plan))?;
     let mut csv = Csv::new(&ITERATION_HEAD);
     for one in iterations {
         let head = [(one.restart + 1).to_string(), one.iteration.to_string()];
         let numbers = [one.cost, one.step, one.regularisation, one.gradient, one.clearance];
         csv.row(&[&head[..], &numbers.map(|number| number.to_string())].concat());
     }
-    write(&folder.join(ITERATIONS), &csv.finish())
+    write(&folder.join(ITERATIONS), csv.finish())
 }
 
 fn trajectory_head(names: &Names, widths: Widths) -> Vec<String> {
@@ -151,7 +151,7 @@ pub fn write_trials(
             }
         }
     }
-    write(&folder.join(TRIALS), &csv.finish())
+    write(&folder.join(TRIALS), csv.finish())
 }
 
 /// A table of numbers below a known head.

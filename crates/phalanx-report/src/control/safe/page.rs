@@ -56,7 +56,7 @@ pub fn write_safe_report(
         }
     };
     let path = folder.join(REPORT);
-    write(&path, &page(&title, &body).into_string())?;
+    write(&path, page(&title, &body).into_string())?;
     Ok(path)
 }
 
@@ -91,7 +91,7 @@ pub(super) fn write_fit(
         }
     };
     let path = folder.join(REPORT);
-    write(&path, &page(title, &body).into_string())?;
+    write(&path, page(title, &body).into_string())?;
     Ok(path)
 }
 
@@ -99,7 +99,7 @@ fn write_figures(folder: &Path, figures: &[Figure]) -> Result<(), FolderError> {
     let into = folder.join(FIGURES);
     std::fs::create_dir_all(&into).map_err(|source| io(&into, source))?;
     for figure in figures {
-        write(&into.join(format!("{}.svg", figure.stem)), &figure.svg.file(&figure.label))?;
+        write(&into.join(format!("{}.svg", figure.stem)), figure.svg.file(&figure.label))?;
         write(&into.join(format!("{}.csv", figure.stem)), &figure.csv)?;
     }
     Ok(())
