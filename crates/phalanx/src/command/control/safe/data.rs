@@ -163,9 +163,8 @@ impl Log {
 /// What is wrong with a file that is no text, in our words.
 fn refused(path: &Path, error: &ParquetError) -> Problem {
     let problem = match error {
-        ParquetError::Value { row, .. } => {
-            let message = error.to_string().replace(&format!(" in row `{row}`"), "");
-            let message = format!("{message}, but a finite number is needed");
+        ParquetError::Value { column, row, found } => {
+            let message = format!("column `{column}` is `{found}`, but a finite number is needed");
             Problem::new(message).at(format!("{}, row {row}", path.display()))
         }
         other => Problem::new(other.to_string()).at(path.display()),
