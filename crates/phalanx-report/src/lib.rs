@@ -15,6 +15,7 @@ pub mod folder;
 pub mod number;
 mod page;
 mod paper;
+pub mod parquet;
 pub mod read;
 mod real;
 pub mod record;

@@ -1,6 +1,6 @@
 //! Columns of one type, where any value may be absent.
-use super::parquet;
 use crate::csv::Csv;
+use crate::parquet;
 use crate::settings::Setting;
 
 /// The values of a column.
@@ -96,14 +96,8 @@ impl Table {
     pub fn push(&mut self, name: impl Into<String>, values: Values) {
         let is_alike = self.columns.iter().all(|other| other.values.len() == values.len());
         assert!(is_alike, "columns of a table are equally long");
-        let stem = name.into();
-        let mut name = stem.clone();
-        let mut place = 1;
-        while self.columns.iter().any(|other| other.name == name) {
-            place += 1;
-            name = format!("{stem}-{place}");
-        }
-        self.columns.push(Column { name, values });
+        let is_taken = |name: &str| self.columns.iter().any(|other| other.name == name);
+        self.columns.push(Column { name: apart(name.into(), is_taken), values });
     }
 
     /// From left to right.
@@ -131,4 +125,15 @@ impl Table {
     pub fn parquet(&self) -> Vec<u8> {
         parquet::file(self)
     }
+}
+
+/// A name, or where it is taken the first free one with a number after it.
+pub(crate) fn apart(stem: String, is_taken: impl Fn(&str) -> bool) -> String {
+    let mut name = stem.clone();
+    let mut place = 1;
+    while is_taken(&name) {
+        place += 1;
+        name = format!("{stem}-{place}");
+    }
+    name
 }

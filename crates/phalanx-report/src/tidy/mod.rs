@@ -10,11 +10,11 @@
 //! runs alone: equal runs give equal files, byte for byte. `run` is the name of the run's folder
 //! and joins the three.
 mod column;
-mod parquet;
 mod tables;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use column::apart;
 pub use column::{Column, Table, Values};
 pub use tables::{costs, curves, results};
 

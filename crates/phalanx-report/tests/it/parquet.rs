@@ -1,5 +1,16 @@
-//! A reader of Parquet for the tests: as much of the format as a table needs, from its definition.
-use std::collections::BTreeMap;
+//! Files of Parquet: what is written is read by the format's own reader of rows, and what others
+//! write, whole or damaged, is read or refused.
+use std::sync::Arc;
+
+use parquet::basic::Compression;
+use parquet::data_type::{DataType, DoubleType, FloatType, Int32Type, Int64Type};
+use parquet::file::properties::WriterProperties;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::record::Field;
+use parquet::schema::parser::parse_message_type;
+use phalanx_report::parquet::{ParquetError, ParquetFile};
+use phalanx_report::tidy::{Table, Values};
 
 /// A value as a reader has it.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,175 +23,141 @@ pub enum Cell {
     Flag(bool),
 }
 
-/// A value of Thrift's compact protocol.
-#[derive(Debug, Clone)]
-enum Value {
-    Flag,
-    Integer(i64),
-    Binary(Vec<u8>),
-    List(Vec<Value>),
-    Struct(BTreeMap<i64, Value>),
-}
-
-impl Value {
-    fn field(&self, id: i64) -> Option<&Value> {
-        match self {
-            Self::Struct(fields) => fields.get(&id),
-            other => panic!("{other:?} is no structure"),
-        }
-    }
-
-    fn integer(&self) -> i64 {
-        match self {
-            Self::Integer(value) => *value,
-            other => panic!("{other:?} is no integer"),
-        }
-    }
-
-    fn list(&self) -> &[Value] {
-        match self {
-            Self::List(values) => values,
-            other => panic!("{other:?} is no list"),
-        }
-    }
-
-    fn text(&self) -> String {
-        match self {
-            Self::Binary(bytes) => String::from_utf8(bytes.clone()).unwrap(),
-            other => panic!("{other:?} is no text"),
-        }
-    }
-}
-
-struct Bytes<'a>(&'a [u8]);
-
-impl Bytes<'_> {
-    fn take(&mut self, count: usize) -> &[u8] {
-        let (head, rest) = self.0.split_at(count);
-        self.0 = rest;
-        head
-    }
-
-    fn byte(&mut self) -> u8 {
-        self.take(1)[0]
-    }
-
-    fn varint(&mut self) -> u64 {
-        let (mut value, mut shift) = (0, 0);
-        loop {
-            let byte = self.byte();
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                return value;
-            }
-            shift += 7;
-        }
-    }
-
-    fn zigzag(&mut self) -> i64 {
-        let value = self.varint();
-        (value >> 1) as i64 ^ -((value & 1) as i64)
-    }
-
-    fn value(&mut self, kind: u8) -> Value {
-        match kind {
-            1 | 2 => Value::Flag,
-            3 => Value::Integer(i64::from(self.byte())),
-            4..=6 => Value::Integer(self.zigzag()),
-            8 => {
-                let length = self.varint() as usize;
-                Value::Binary(self.take(length).to_vec())
-            }
-            9 => {
-                let head = self.byte();
-                let count = if head >> 4 == 15 { self.varint() } else { u64::from(head >> 4) };
-                Value::List((0..count).map(|_| self.value(head & 15)).collect())
-            }
-            12 => {
-                let (mut fields, mut id) = (BTreeMap::new(), 0);
-                loop {
-                    match self.byte() {
-                        0 => return Value::Struct(fields),
-                        head => {
-                            let step = i64::from(head >> 4);
-                            id = if step == 0 { self.zigzag() } else { id + step };
-                            fields.insert(id, self.value(head & 15));
-                        }
-                    }
-                }
-            }
-            other => panic!("no type {other}"),
-        }
-    }
-}
-
 /// The columns of a file, by name.
 pub fn read(file: &[u8]) -> Vec<(String, Vec<Cell>)> {
-    assert_eq!((&file[..4], &file[file.len() - 4..]), (&b"PAR1"[..], &b"PAR1"[..]));
-    let end = file.len() - 8;
-    let length = u32::from_le_bytes(file[end..end + 4].try_into().unwrap()) as usize;
-    let footer = Bytes(&file[end - length..end]).value(12);
-    let schema = &footer.field(2).unwrap().list()[1..];
-    let mut columns: Vec<(String, Vec<Cell>)> =
-        schema.iter().map(|element| (element.field(4).unwrap().text(), Vec::new())).collect();
-    let root = &footer.field(2).unwrap().list()[0];
-    assert_eq!(root.field(5).unwrap().integer(), columns.len() as i64);
-    let mut rows = 0;
-    for group in footer.field(4).unwrap().list() {
-        let count = group.field(3).unwrap().integer();
-        rows += count;
-        for ((element, column), chunk) in
-            schema.iter().zip(&mut columns).zip(group.field(1).unwrap().list())
-        {
-            let meta = chunk.field(3).unwrap();
-            assert_eq!(meta.field(3).unwrap().list()[0].text(), column.0);
-            let offset = meta.field(9).unwrap().integer() as usize;
-            let length = meta.field(7).unwrap().integer() as usize;
-            column.1.extend(page(&file[offset..offset + length], element, count as usize));
+    let reader = SerializedFileReader::new(bytes::Bytes::copy_from_slice(file)).unwrap();
+    let schema = reader.metadata().file_metadata().schema_descr();
+    let names = schema.columns().iter().map(|column| column.name().to_owned());
+    let mut columns: Vec<(String, Vec<Cell>)> = names.map(|name| (name, Vec::new())).collect();
+    for row in reader.get_row_iter(None).unwrap() {
+        let row = row.unwrap();
+        assert_eq!(row.len(), columns.len());
+        for ((name, column), (found, field)) in columns.iter_mut().zip(row.get_column_iter()) {
+            assert_eq!(name, found);
+            column.push(match field {
+                Field::Null => Cell::Null,
+                Field::Str(text) => Cell::Text(text.clone()),
+                Field::ULong(count) => Cell::Count(*count),
+                Field::Long(integer) => Cell::Integer(*integer),
+                Field::Double(number) => Cell::Number(*number),
+                Field::Bool(flag) => Cell::Flag(*flag),
+                other => panic!("{other:?} is written by no table"),
+            });
         }
     }
-    assert_eq!(footer.field(3).unwrap().integer(), rows);
     columns
 }
 
-fn page(bytes: &[u8], element: &Value, rows: usize) -> Vec<Cell> {
-    let mut bytes = Bytes(bytes);
-    let header = bytes.value(12);
-    assert_eq!(header.field(3).unwrap().integer() as usize, bytes.0.len());
-    assert_eq!(header.field(5).unwrap().field(1).unwrap().integer() as usize, rows);
-    let length = u32::from_le_bytes(bytes.take(4).try_into().unwrap()) as usize;
-    let mut runs = Bytes(bytes.take(length));
-    let mut is_there = Vec::new();
-    while !runs.0.is_empty() {
-        let head = runs.varint();
-        assert_eq!(head & 1, 0, "a run, not packed bits");
-        let level = runs.byte();
-        is_there.extend(std::iter::repeat_n(level == 1, (head >> 1) as usize));
+/// Columns `a` (a double), `b` (a float), `c` and `d` (integers of two widths), `e` (an unsigned
+/// one), `t` (a time): dictionaries and statistics as others write them.
+fn others(rows: usize, compression: Compression, absent: Option<usize>) -> Vec<u8> {
+    let schema = "message m { optional double a; required float b; optional int32 c;
+        optional int64 d; required int32 e (UINT_32); required int64 t (TIMESTAMP(NANOS,true)); }";
+    let schema = Arc::new(parse_message_type(schema).unwrap());
+    let properties = WriterProperties::builder().set_compression(compression).build();
+    let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties)).unwrap();
+    for start in (0..rows).step_by(100) {
+        let here = start..(start + 100).min(rows);
+        let mut group = writer.next_row_group().unwrap();
+        fn put<T: DataType>(
+            group: &mut parquet::file::writer::SerializedRowGroupWriter<'_, Vec<u8>>,
+            values: Vec<T::T>,
+            levels: Option<&[i16]>,
+        ) {
+            let mut column = group.next_column().unwrap().unwrap();
+            column.typed::<T>().write_batch(&values, levels, None).unwrap();
+            column.close().unwrap();
+        }
+        let full = vec![1; here.len()];
+        let levels: Vec<i16> = here.clone().map(|row| i16::from(absent != Some(row))).collect();
+        let there = here.clone().filter(|row| absent != Some(*row));
+        put::<DoubleType>(&mut group, there.map(|row| row as f64 / 3.0).collect(), Some(&levels));
+        put::<FloatType>(&mut group, here.clone().map(|row| row as f32 / 4.0).collect(), None);
+        let c = here.clone().map(|row| -(row as i32)).collect();
+        put::<Int32Type>(&mut group, c, Some(&full));
+        let d = here.clone().map(|row| (row % 3) as i64 - (1 << 40)).collect();
+        put::<Int64Type>(&mut group, d, Some(&full));
+        put::<Int32Type>(&mut group, here.clone().map(|row| -1 - row as i32).collect(), None);
+        put::<Int64Type>(&mut group, here.clone().map(|row| row as i64).collect(), None);
+        group.close().unwrap();
     }
-    assert_eq!(is_there.len(), rows);
-    let (mut bit, mut packed) = (0, 0);
-    let converted = element.field(6).map(Value::integer);
-    let mut cell = |is_there: bool| match (is_there, element.field(1).unwrap().integer()) {
-        (false, _) => Cell::Null,
-        (true, 0) => {
-            if bit % 8 == 0 {
-                packed = bytes.byte();
+    writer.into_inner().unwrap()
+}
+
+fn every_column(file: &[u8]) -> Result<Vec<Vec<f64>>, ParquetError> {
+    let file = ParquetFile::open(file.to_vec(), 1000)?;
+    ["a", "b", "c", "d", "e"].iter().map(|name| file.numbers(name)).collect()
+}
+
+#[test]
+fn numbers_of_every_width_are_read_however_they_are_packed() {
+    let gzip = Compression::GZIP(Default::default());
+    let zstd = Compression::ZSTD(Default::default());
+    for compression in [Compression::UNCOMPRESSED, Compression::SNAPPY, gzip, zstd] {
+        let columns = every_column(&others(250, compression, None)).unwrap();
+        for row in 0..250 {
+            let unsigned = f64::from(u32::MAX) - row as f64;
+            let whole = (row % 3) as f64 - (1_u64 << 40) as f64;
+            let quarter = f64::from(row as f32 / 4.0);
+            let expected = [row as f64 / 3.0, quarter, -(row as f64), whole, unsigned];
+            let found: Vec<f64> = columns.iter().map(|column| column[row]).collect();
+            assert_eq!(found, expected, "row {row}, {compression:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_absent_not_finite_or_no_number_is_refused_with_its_place() {
+    let file = ParquetFile::open(others(250, Compression::SNAPPY, Some(120)), 1000).unwrap();
+    assert_eq!((file.rows(), file.names().len()), (250, 6));
+    let refused = |name: &str| file.numbers(name).unwrap_err().to_string();
+    assert_eq!(refused("a"), "column `a` is `null` in row `121`");
+    assert_eq!(refused("x"), "there is no column `x`");
+    assert!(refused("t").contains("Timestamp"), "{}", refused("t"));
+    assert_eq!(file.words("d").unwrap()[1], "-1099511627775");
+    let mut table = Table::default();
+    table.push("x", Values::Number([0.0, 1.0, f64::NAN].map(Some).into()));
+    table.push("flag", Values::Flag([true, false, true].map(Some).into()));
+    table.push("text", Values::Text(["a", "", "é"].map(|text| Some(text.into())).into()));
+    table.push("count", Values::Count([u64::MAX, 0, 1].map(Some).into()));
+    let file = ParquetFile::open(table.parquet(), 3).unwrap();
+    assert_eq!(file.numbers("x").unwrap_err().to_string(), "column `x` is `NaN` in row `3`");
+    assert!(matches!(file.numbers("flag"), Err(ParquetError::Type { .. })));
+    assert!(matches!(file.numbers("text"), Err(ParquetError::Type { .. })));
+    assert_eq!(file.words("text").unwrap(), ["a", "", "é"]);
+    assert_eq!(file.words("flag").unwrap(), ["true", "false", "true"]);
+    assert_eq!(file.words("count").unwrap()[0], u64::MAX.to_string());
+    let long = ParquetFile::open(table.parquet(), 2).err().unwrap();
+    assert_eq!(long, ParquetError::Long { rows: 3, limit: 2 });
+}
+
+#[test]
+fn a_file_that_is_cut_off_anywhere_is_refused() {
+    let file = others(120, Compression::SNAPPY, None);
+    for length in 0..file.len() {
+        let error = every_column(&file[..length]).unwrap_err();
+        assert!(matches!(error, ParquetError::Broken(_)), "{length}: {error}");
+    }
+}
+
+#[test]
+fn a_damaged_byte_ends_in_numbers_or_in_an_error_never_in_a_panic() {
+    for compression in [Compression::UNCOMPRESSED, Compression::SNAPPY] {
+        let file = others(120, compression, None);
+        let mut refused = 0;
+        for at in 0..file.len() {
+            for mask in [0x01, 0x80, 0xff] {
+                let mut damaged = file.clone();
+                damaged[at] ^= mask;
+                match every_column(&damaged) {
+                    Ok(columns) => {
+                        let is_whole = |column: &Vec<f64>| column.iter().all(|x| x.is_finite());
+                        assert!(columns.iter().all(is_whole));
+                    }
+                    Err(_) => refused += 1,
+                }
             }
-            bit += 1;
-            Cell::Flag(packed >> ((bit - 1) % 8) & 1 == 1)
         }
-        (true, 2) => {
-            let raw = u64::from_le_bytes(bytes.take(8).try_into().unwrap());
-            if converted == Some(14) { Cell::Count(raw) } else { Cell::Integer(raw as i64) }
-        }
-        (true, 5) => Cell::Number(f64::from_le_bytes(bytes.take(8).try_into().unwrap())),
-        (true, 6) => {
-            let length = u32::from_le_bytes(bytes.take(4).try_into().unwrap()) as usize;
-            Cell::Text(String::from_utf8(bytes.take(length).to_vec()).unwrap())
-        }
-        (true, other) => panic!("no type {other}"),
-    };
-    let cells = is_there.into_iter().map(&mut cell).collect();
-    assert!(bytes.0.is_empty(), "nothing is left over");
-    cells
+        assert!(refused > file.len() / 2, "{refused} of {}", 3 * file.len());
+    }
 }

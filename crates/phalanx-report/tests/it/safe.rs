@@ -7,6 +7,8 @@ use phalanx_report::control::safe::{
     read_plan, safe_tables, write_plan, write_safe_report, write_trials,
 };
 
+use crate::parquet::{Cell, read};
+
 const STEPS: usize = 60;
 
 struct Folder(PathBuf);
@@ -269,6 +271,45 @@ fn a_plan_reads_back_to_the_same_bits() {
     assert_eq!(read_plan(&folder.0, &names(2), 0.05).unwrap(), plan);
     write_trials(&folder.0, (&names(2), 0.05), &[("feedback", &[flight(0, 2, 1.2)])]).unwrap();
     assert_eq!(folder.text(TRIALS).lines().count(), 2 + STEPS);
+}
+
+/// A cell of CSV, as text, is what the cell of the other table is, bit for bit.
+fn is_same(text: &str, cell: &Cell) -> bool {
+    match cell {
+        Cell::Null => text.is_empty(),
+        Cell::Text(word) => text == word,
+        Cell::Count(count) => text.parse() == Ok(*count),
+        Cell::Number(number) => {
+            text.parse().is_ok_and(|read: f64| read.to_bits() == number.to_bits())
+        }
+        Cell::Integer(_) | Cell::Flag(_) => false,
+    }
+}
+
+#[test]
+fn trajectory_and_gains_are_the_same_in_parquet() {
+    let folder = Folder::new("parquet");
+    // A state that is called like another column stands beside it under another name.
+    let mut names = names(2);
+    names.states[2] = "clearance".into();
+    write_plan(&folder.0, &names, &plan(2), &[]).unwrap();
+    for file in [TRAJECTORY, GAINS] {
+        let text = folder.text(file);
+        let mut lines = text.lines().map(|line| line.split(',').collect::<Vec<_>>());
+        let bytes = std::fs::read(folder.0.join(file).with_extension("parquet")).unwrap();
+        let columns = read(&bytes);
+        let head: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(lines.next().unwrap(), head, "{file}");
+        let rows: Vec<Vec<&str>> = lines.collect();
+        for (place, (name, cells)) in columns.iter().enumerate() {
+            assert_eq!(cells.len(), rows.len(), "{file}");
+            for (row, cell) in rows.iter().zip(cells) {
+                assert!(is_same(row[place], cell), "{file}, {name}: {} and {cell:?}", row[place]);
+            }
+        }
+    }
+    assert!(folder.text(TRAJECTORY).starts_with("step,seconds,px,py,clearance,v,ω,w 1"));
+    assert_eq!(read_plan(&folder.0, &names, 0.05).unwrap(), plan(2));
 }
 
 #[test]

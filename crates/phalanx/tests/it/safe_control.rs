@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use phalanx::command::control::{SafeExperiment, is_safe_control};
 use phalanx::command::list::gather;
 use phalanx::experiment::document;
+use phalanx_report::tidy::{Table, Values};
 use serde_json::Value;
 
 use super::program::{Said, Scratch};
@@ -230,6 +231,72 @@ fn logged_data_are_learnt_from_stored_and_planned_with() {
     scratch.write("stored.toml", &with_file);
     let said = control(&scratch, &["plan", "stored.toml", "--runs", "stored", "--json"]);
     assert_eq!(json(&said)["plan"]["cost"], summary["plan"]["cost"], "{}", said.err);
+}
+
+/// The columns of a log as a table of typed columns.
+fn columns(log: &str) -> Table {
+    let mut lines = log.lines().map(|line| line.split(','));
+    let head: Vec<&str> = lines.next().unwrap().collect();
+    let rows: Vec<Vec<&str>> = lines.map(Iterator::collect).collect();
+    let mut table = Table::default();
+    for (place, name) in head.into_iter().enumerate() {
+        let cells = rows.iter().map(|row| row[place]);
+        table.push(
+            name,
+            match name {
+                "flight" => Values::Text(cells.map(|cell| Some(format!("no. {cell}"))).collect()),
+                "time" => Values::Integer(cells.map(|cell| cell.parse().ok()).collect()),
+                _ => Values::Number(cells.map(|cell| cell.parse().ok()).collect()),
+            },
+        );
+    }
+    table
+}
+
+#[test]
+fn a_log_teaches_the_same_whether_csv_or_parquet() {
+    let scratch = Scratch::new();
+    scratch.write("csv.toml", LOGGED);
+    scratch.write("log.csv", &log(12));
+    scratch.write("parquet.toml", &LOGGED.replace("log.csv", "log.parquet"));
+    std::fs::write(scratch.path().join("log.parquet"), columns(&log(12)).parquet()).unwrap();
+    let fit = |file: &str| {
+        let said = control(&scratch, &["fit", file, "--json"]);
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        json(&said)
+    };
+    assert_eq!(fit("csv.toml"), fit("parquet.toml"));
+}
+
+#[test]
+fn a_parquet_log_that_cannot_be_learnt_from_is_refused_with_its_row() {
+    let scratch = Scratch::new();
+    scratch.write("logged.toml", &LOGGED.replace("log.csv", "log.parquet"));
+    let refuse = |bytes: &[u8], expected: &[&str]| {
+        std::fs::write(scratch.path().join("log.parquet"), bytes).unwrap();
+        let said = control(&scratch, &["fit", "logged.toml"]);
+        assert_eq!(said.code, Some(2), "{}", said.out);
+        expected.iter().for_each(|part| assert!(said.err.contains(part), "{part}: {}", said.err));
+        assert!(!said.err.contains("panicked"), "{}", said.err);
+        assert!(!scratch.path().join("runs").exists());
+    };
+    let whole = columns("flight,time,v,x,u\n0,0,1,2,3\n0,1,2,3,4\n").parquet();
+    refuse(b"", &["no Parquet file", "log.parquet", "hint"]);
+    refuse(&whole[..whole.len() - 9], &["no Parquet file", "log.parquet", "hint"]);
+    refuse(&columns("x,v,u\n").parquet(), &["no rows"]);
+    refuse(&columns("x,speed,u\n1,2,3\n").parquet(), &["no column `v`", "`speed`"]);
+    let value = ["log.parquet, row 2", "finite number", "hint"];
+    refuse(
+        &columns("x,v,u\n1,2,3\n1,nan,3\n").parquet(),
+        &[&["`v` is `NaN`"], &value[..]].concat(),
+    );
+    refuse(&columns("x,v,u\n1,2,3\n1,,3\n").parquet(), &[&["`v` is `null`"], &value[..]].concat());
+    let mut table = Table::default();
+    table.push("x", Values::Text(vec![Some("1".into()); 3]));
+    refuse(&table.parquet(), &["column `x` holds", "numbers are needed", "hint"]);
+    std::fs::remove_file(scratch.path().join("log.parquet")).unwrap();
+    let said = control(&scratch, &["fit", "logged.toml"]);
+    assert!(said.err.contains("cannot read the data"), "{}", said.err);
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! Plans and trials as tables: written so that every number reads back to the same bits.
+//!
+//! Trajectory and gains are written as Parquet too, beside the CSV; what is read back is the CSV.
 use std::path::Path;
 
 use super::record::{Flight, Iteration, Names, Plan};
 use crate::csv::Csv;
 use crate::folder::{FolderError, read_text};
 use crate::page::write;
+use crate::tidy::{self, Values, apart};
 
 /// The nominal trajectory, one row per step.
 pub const TRAJECTORY: &str = "trajectory.csv";
@@ -51,7 +54,7 @@ fn texts(numbers: &[f64]) -> impl Iterator<Item = String> {
     numbers.iter().map(f64::to_string)
 }
 
-/// Writes trajectory, gains and the planner's log into a folder.
+/// Writes trajectory and gains, as CSV and as Parquet, and the planner's log into a folder.
 ///
 /// # Errors
 /// When a file cannot be written.
@@ -61,8 +64,13 @@ pub fn write_plan(
     plan: &Plan,
     iterations: &[Iteration],
 ) -> Result<(), FolderError> {
-    write(&folder.join(TRAJECTORY), trajectory_csv(names, plan))?;
-    write(&folder.join(GAINS), gains_csv(names, plan))?;
+    for (name, table) in
+        [(TRAJECTORY, trajectory_table(names, plan)), (GAINS, gains_table(names, plan))]
+    {
+        let path = folder.join(name);
+        write(&path, table.csv())?;
+        write(&path.with_extension(tidy::Format::Parquet.ending()), table.parquet())?;
+    }
     let mut csv = Csv::new(&ITERATION_HEAD);
     for one in iterations {
         let head = [(one.restart + 1).to_string(), one.iteration.to_string()];
@@ -82,46 +90,66 @@ fn trajectory_head(names: &Names, widths: Widths) -> Vec<String> {
         .chain(deviations)
         .chain(numbered("margin", widths.margins))
         .chain(numbered("lift", widths.lifts))
-        .collect()
+        .fold(Vec::new(), all_apart)
 }
 
-fn trajectory_csv(names: &Names, plan: &Plan) -> String {
-    let mut csv = Csv::new(&trajectory_head(names, Widths::of(plan)));
-    for (step, state) in plan.states.iter().enumerate() {
-        let mut row = vec![step.to_string(), (step as f64 * plan.dt).to_string()];
-        row.extend(texts(state));
-        match plan.inputs.get(step) {
-            Some(input) => row.extend(texts(input)),
-            // After the last step nothing is asked for.
-            None => row.extend(names.inputs.iter().map(|_| String::new())),
-        }
-        row.extend(texts(&plan.barriers[step]));
-        row.push(plan.clearance[step].to_string());
-        row.extend(texts(&plan.deviation[step]));
-        row.extend(plan.margins.get(step).iter().flat_map(|row| texts(row)));
-        row.extend(plan.lifts.get(step).iter().flat_map(|row| texts(row)));
-        csv.row(&row);
-    }
-    csv.finish()
+/// Names of columns, each once.
+fn all_apart(mut head: Vec<String>, name: String) -> Vec<String> {
+    let name = apart(name, |other| head.iter().any(|taken| taken == other));
+    head.push(name);
+    head
+}
+
+fn trajectory_table(names: &Names, plan: &Plan) -> tidy::Table {
+    let widths = Widths::of(plan);
+    let steps = plan.states.len();
+    let column = |rows: &[Vec<f64>], entry: usize| {
+        // After the last step nothing is asked for.
+        Values::Number((0..steps).map(|step| rows.get(step).map(|row| row[entry])).collect())
+    };
+    let all = |rows: &[Vec<f64>], count: usize| -> Vec<Values> {
+        (0..count).map(|entry| column(rows, entry)).collect()
+    };
+    let seconds = (0..steps).map(|step| Some(step as f64 * plan.dt)).collect();
+    let mut columns = vec![counted(0..steps), Values::Number(seconds)];
+    columns.extend(all(&plan.states, names.states.len()));
+    columns.extend(all(&plan.inputs, names.inputs.len()));
+    columns.extend(all(&plan.barriers, widths.barriers));
+    columns.push(Values::Number(plan.clearance.iter().copied().map(Some).collect()));
+    columns.extend(all(&plan.deviation, names.states.len()));
+    columns.extend(all(&plan.margins, widths.margins));
+    columns.extend(all(&plan.lifts, widths.lifts));
+    table(trajectory_head(names, widths), columns)
+}
+
+fn counted(steps: impl Iterator<Item = usize>) -> Values {
+    Values::Count(steps.map(|step| Some(step as u64)).collect())
+}
+
+fn table(head: Vec<String>, columns: Vec<Values>) -> tidy::Table {
+    let mut table = tidy::Table::default();
+    head.into_iter().zip(columns).for_each(|(name, values)| table.push(name, values));
+    table
 }
 
 fn gains_head(names: &Names, barriers: usize) -> Vec<String> {
     let head = ["step", "input"].map(String::from).into_iter();
-    head.chain(names.states.iter().cloned()).chain(numbered("w", barriers)).collect()
+    head.chain(names.states.iter().cloned())
+        .chain(numbered("w", barriers))
+        .fold(Vec::new(), all_apart)
 }
 
-fn gains_csv(names: &Names, plan: &Plan) -> String {
-    let barriers = plan.barriers.first().map_or(0, Vec::len);
-    let head = gains_head(names, barriers);
-    let columns = head.len() - 2;
-    let mut csv = Csv::new(&head);
-    for (step, gain) in plan.gains.iter().enumerate() {
-        for (name, row) in names.inputs.iter().zip(gain.chunks(columns)) {
-            let head = [step.to_string(), name.clone()].into_iter();
-            csv.row(&head.chain(texts(row)).collect::<Vec<_>>());
-        }
-    }
-    csv.finish()
+fn gains_table(names: &Names, plan: &Plan) -> tidy::Table {
+    let head = gains_head(names, plan.barriers.first().map_or(0, Vec::len));
+    let (columns, inputs) = (head.len() - 2, names.inputs.len());
+    let steps = (0..plan.gains.len()).flat_map(|step| std::iter::repeat_n(step, inputs));
+    let words = plan.gains.iter().flat_map(|_| names.inputs.iter().cloned().map(Some));
+    let mut values = vec![counted(steps), Values::Text(words.collect())];
+    values.extend((0..columns).map(|column| {
+        let rows = plan.gains.iter().flat_map(|gain| gain.chunks(columns).take(inputs));
+        Values::Number(rows.map(|row| Some(row[column])).collect())
+    }));
+    table(head, values)
 }
 
 /// Writes what was flown, one row per way of flying, trial and step.

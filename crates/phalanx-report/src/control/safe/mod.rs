@@ -6,6 +6,7 @@
 //! ├── plan.json         [`SafeSummary`]
 //! ├── trajectory.csv    one row per step: state, input, barrier states, clearance, deviation
 //! ├── gains.csv         one row per step and input: feedback on states and barrier states
+//! ├── trajectory.parquet, gains.parquet: the same columns and numbers
 //! ├── iterations.csv    one row per iteration of the planner
 //! ├── model.json        the learnt model, where there is one
 //! ├── trials.csv        one row per trial and step, once trials were flown

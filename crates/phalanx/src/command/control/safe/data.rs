@@ -2,6 +2,7 @@
 use std::path::Path;
 
 use phalanx_report::control::safe::Names;
+use phalanx_report::parquet::{ParquetError, ParquetFile};
 use phalanx_tasks::safe_control::gp::Samples;
 
 use crate::command::control::matrices::read_text;
@@ -11,6 +12,10 @@ use crate::problem::Problem;
 const FLIGHT: &str = "flight";
 /// Greatest number of rows that are read.
 const ROWS_MAX: usize = 5_000_000;
+/// Ending of files that are no text.
+const PARQUET: &str = "parquet";
+const RELATIVE: &str = "the path is relative to the folder of the experiment file";
+const LEAVE_OUT: &str = "leave out rows that were not measured; a new `flight` begins behind them";
 
 /// A log as transitions: each row but the last of a flight, and what the next row says.
 ///
@@ -19,7 +24,7 @@ const ROWS_MAX: usize = 5_000_000;
 /// where one flight ends and the next begins; columns with other names are ignored.
 ///
 /// # Errors
-/// Which column is missing, or which line holds no finite number.
+/// Which column is missing, or which line or row holds no finite number.
 pub(super) fn transitions(
     path: &Path,
     names: &Names,
@@ -65,13 +70,10 @@ struct Log {
 
 impl Log {
     fn read(path: &Path, names: &Names) -> Result<Self, Problem> {
-        if path.extension().is_some_and(|ending| ending == "parquet") {
-            let problem = Problem::new("logged data are read as CSV").at(path.display());
-            return Err(problem.hint("write the table as comma-separated values"));
+        if path.extension().is_some_and(|ending| ending == PARQUET) {
+            return Self::read_parquet(path, names);
         }
-        let text = read_text("data", path).map_err(|problem| {
-            problem.hint("the path is relative to the folder of the experiment file")
-        })?;
+        let text = read_text("data", path).map_err(|problem| problem.hint(RELATIVE))?;
         let mut lines = text.lines().enumerate();
         let head: Vec<&str> = match lines.next() {
             Some((_, head)) => head.split(',').map(|cell| cell.trim().trim_matches('"')).collect(),
@@ -110,9 +112,7 @@ impl Log {
                         "column `{}` is `{}`, but a finite number is needed",
                         head[*column], cells[*column]
                     );
-                    let hint = "leave out rows that were not measured; a new `flight` begins \
-                                behind them";
-                    Err(Problem::new(message).at(at()).hint(hint))
+                    Err(Problem::new(message).at(at()).hint(LEAVE_OUT))
                 }
             };
             let numbers = wanted.iter().map(number).collect::<Result<Vec<f64>, Problem>>()?;
@@ -124,4 +124,59 @@ impl Log {
             false => Ok(Self { rows }),
         }
     }
+
+    fn read_parquet(path: &Path, names: &Names) -> Result<Self, Problem> {
+        let bytes = std::fs::read(path)
+            .map_err(|error| Problem::io("cannot read the data", path, &error).hint(RELATIVE))?;
+        let file = ParquetFile::open(bytes, ROWS_MAX).map_err(|error| refused(path, &error))?;
+        let known = file.names();
+        let column = |name: &String| {
+            file.numbers(name).map_err(|error| match error {
+                ParquetError::Missing(_) => {
+                    let problem = Problem::new(format!("the data have no column `{name}`"));
+                    let problem = problem.at(path.display());
+                    problem.among("column", name, known.iter().map(String::as_str))
+                }
+                error => refused(path, &error),
+            })
+        };
+        let wanted = names.states.iter().chain(&names.inputs);
+        let columns = wanted.map(column).collect::<Result<Vec<Vec<f64>>, Problem>>()?;
+        let mut flights = match file.words(FLIGHT) {
+            Ok(flights) => Some(flights.into_iter()),
+            Err(ParquetError::Missing(_)) => None,
+            Err(error) => return Err(refused(path, &error)),
+        };
+        let mut flight = || flights.as_mut().and_then(Iterator::next).unwrap_or_default();
+        let row = |at: usize| {
+            let numbers = columns.iter().map(|column| column[at]).collect();
+            Row { flight: flight(), numbers }
+        };
+        let rows: Vec<Row> = (0..file.rows()).map(row).collect();
+        match rows.is_empty() {
+            true => Err(Problem::new("the data have columns but no rows").at(path.display())),
+            false => Ok(Self { rows }),
+        }
+    }
+}
+
+/// What is wrong with a file that is no text, in our words.
+fn refused(path: &Path, error: &ParquetError) -> Problem {
+    let problem = match error {
+        ParquetError::Value { column, row, found } => {
+            let message = format!("column `{column}` is `{found}`, but a finite number is needed");
+            Problem::new(message).at(format!("{}, row {row}", path.display()))
+        }
+        other => Problem::new(other.to_string()).at(path.display()),
+    };
+    problem.hint(match error {
+        ParquetError::Value { .. } => LEAVE_OUT,
+        ParquetError::Long { .. } => "keep fewer rows",
+        ParquetError::Type { .. } | ParquetError::Missing(_) => {
+            "states and inputs are columns of 32-bit or 64-bit numbers"
+        }
+        ParquetError::Broken(_) => {
+            "files without compression, and those by snappy, gzip or zstd, are read"
+        }
+    })
 }

@@ -16,9 +16,10 @@ use crate::problem::Problem;
 use crate::run::clock::Stopwatch;
 
 const AFTER_HELP: &str = "\
-The data are those of `model.data`, a CSV file with one row per step and columns named like the
-plant's states and inputs (`flight` says where one flight ends and the next begins); or they are
-gathered from the plant. Of logged rows `model.held-out` percent are kept back to judge by.
+The data are those of `model.data`, a CSV or Parquet file (by its ending) with one row per step and
+columns named like the plant's states and inputs (`flight` says where one flight ends and the next
+begins); or they are gathered from the plant. Of logged rows `model.held-out` percent are kept back
+to judge by.
 The model is written as `model.txt`, which `model = { file = \"..\" }` reads.
 Coverage is reported, never a certificate.
 
