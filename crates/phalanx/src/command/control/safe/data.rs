@@ -176,7 +176,7 @@ fn refused(path: &Path, error: &ParquetError) -> Problem {
             "states and inputs are columns of 32-bit or 64-bit numbers"
         }
         ParquetError::Broken(_) => {
-            "files without compression, and those by snappy, gzip or zstd, are read"
+            "files without compression, and those by snappy or gzip, are read"
         }
     })
 }
