@@ -233,6 +233,50 @@ fn logged_data_are_learnt_from_stored_and_planned_with() {
 }
 
 #[test]
+fn other_data_make_another_plan_and_the_same_data_the_same_wherever_they_lie() {
+    let scratch = Scratch::new();
+    scratch.write("logged.toml", LOGGED);
+    scratch.write("log.csv", &log(25));
+    let planned = || {
+        let said = control(&scratch, &["simulate", "logged.toml", "--json"]);
+        assert!(said.code == Some(0) || said.code == Some(1), "{}", said.err);
+        let is_old = said.err.contains("flying the plan of");
+        (json(&said)["plan"]["cost"].clone(), is_old)
+    };
+    let (first, is_old) = planned();
+    assert!(!is_old);
+    assert_eq!(planned(), (first.clone(), true));
+    scratch.write("log.csv", &log(20));
+    let (second, is_old) = planned();
+    assert!(!is_old && second != first, "{second}");
+    let elsewhere = LOGGED.replace("\"log.csv\"", "\"other.csv\"");
+    scratch.write("logged.toml", &elsewhere);
+    scratch.write("other.csv", &log(25));
+    assert_eq!(planned(), (first, true));
+}
+
+#[test]
+fn of_a_plan_that_is_flown_only_trials_are_set() {
+    let scratch = Scratch::new();
+    scratch.write("a.toml", "plant = { name = \"dubins\" }\ntrials = { count = 3 }\n");
+    assert_eq!(control(&scratch, &["plan", "a.toml"]).code, Some(0));
+    let folder = scratch.only_run("runs");
+    let before = texts(&folder);
+    let name = folder.display().to_string();
+    let obstacles = "obstacles=[{centre=[9,9],radius=0.5}]";
+    for settings in [&[obstacles][..], &["run.seed=2"], &["run.seed=2", obstacles]] {
+        let mut args = vec!["simulate", name.as_str()];
+        settings.iter().for_each(|setting| args.extend(["--set", setting]));
+        let said = control(&scratch, &args);
+        assert_eq!(said.code, Some(2), "{settings:?}: {}", said.out);
+        assert!(said.err.contains("makes another plan"), "{}", said.err);
+        assert!(texts(&folder) == before, "{settings:?}");
+    }
+    let said = control(&scratch, &["simulate", &name, "--set", "trials.count=2"]);
+    assert!(said.code == Some(0) || said.code == Some(1), "{}", said.err);
+}
+
+#[test]
 fn data_that_cannot_be_learnt_from_are_refused_with_their_line() {
     let scratch = Scratch::new();
     scratch.write("logged.toml", LOGGED);
@@ -248,6 +292,9 @@ fn data_that_cannot_be_learnt_from_are_refused_with_their_line() {
     refuse("x,v,u\n1,2,3\n", &["no two rows", "hint"]);
     refuse("x,speed,u\n1,2,3\n", &["no column `v`", "log.csv:1"]);
     refuse("x,v,u\n1,2,3\n1,nan,3\n", &["column `v` is `nan`", "log.csv:3", "hint"]);
+    refuse("x,v,u,x\n1,2,3,4\n1,2,3,4\n", &["two columns `x`", "log.csv:1", "hint"]);
+    // A byte order mark is no part of a name.
+    refuse("\u{feff}x,v,u\n1,2,3\n", &["no two rows", "hint"]);
     refuse("x,v,u\n1,2,3\n1,2\n", &["`2` cells, but the head `3`", "log.csv:3"]);
     refuse("x,v,u\n1,2,3\n1,2,x\n", &["column `u` is `x`"]);
     let constant: String = (0..30).map(|row| format!("{},1,{row}\n", row % 7)).collect();
