@@ -259,6 +259,16 @@ impl Retold {
                 values.entry(score).or_default().push(*value);
             }
         }
+        let least = summary.nodes.iter().map(|node| node.rounds).min().unwrap_or(0);
+        if summary.rounds_done != least {
+            return Err("the rounds that were done".into());
+        }
+        let has_failed = self.0.values().any(|node| node.failed.is_some());
+        if (summary.status == Status::Diverged) != has_failed
+            || (summary.status == Status::Finished && least != summary.rounds)
+        {
+            return Err("how the run ended".into());
+        }
         if !summary.scores.keys().map(String::as_str).eq(values.keys().copied()) {
             return Err("the scores that were measured".into());
         }

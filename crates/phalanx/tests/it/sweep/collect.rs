@@ -64,7 +64,12 @@ fn a_run_that_was_tampered_with_is_refused() {
         let (head, tail) = text.rsplit_once("\"distance\": ").unwrap();
         format!("{head}\"distance\": 9.5{}", &tail[tail.find(',').unwrap()..])
     };
-    let tamper: [(&str, &str, Tampering); 7] = [
+    let tamper: [(&str, &str, Tampering); 10] = [
+        ("summary.json", "how the run ended", &|text| text.replacen("finished", "diverged", 1)),
+        ("summary.json", "how the run ended", &|text| {
+            text.replacen("\"rounds\": 20,\n  \"n\"", "\"rounds\": 30,\n  \"n\"", 1)
+        }),
+        ("summary.json", "the rounds that", &|text| text.replace("_done\": 20", "_done\": 30")),
         ("summary.json", "differ in", &a_score),
         ("summary.json", "differ in", &|text| text.replacen("\"mean\": 0.", "\"mean\": 1.", 1)),
         ("summary.json", "is of another run", &|text| text.replace("\"seed\": ", "\"seed\": 4")),
