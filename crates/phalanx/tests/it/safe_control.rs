@@ -256,6 +256,34 @@ fn other_data_make_another_plan_and_the_same_data_the_same_wherever_they_lie() {
 }
 
 #[test]
+fn a_plan_is_replaced_as_a_whole_and_what_a_kill_left_is_in_nobodys_way() {
+    let scratch = Scratch::new();
+    scratch.write("a.toml", "plant = { name = \"dubins\" }\ntrials = { count = 3 }\n");
+    assert_eq!(control(&scratch, &["simulate", "a.toml", "--quiet"]).code, Some(0));
+    let folder = scratch.only_run("runs");
+    assert!(folder.join("trials.csv").exists());
+    // Killed at work: a file that was begun, a staging folder, and nothing else.
+    std::fs::remove_dir_all(&folder).unwrap();
+    std::fs::create_dir_all(folder.join(".plan.part")).unwrap();
+    std::fs::write(folder.join(".plan.part/gains.csv"), "step").unwrap();
+    std::fs::write(folder.join(".experiment.toml.part"), "form").unwrap();
+    let said = control(&scratch, &["simulate", "a.toml"]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert!(!folder.join(".plan.part").exists() && folder.join("trials.csv").exists());
+    // Without room: a folder in the place of what is to be staged says it cannot be written.
+    let before = texts(&folder);
+    std::fs::write(folder.join(".plan.part"), "a file").unwrap();
+    let said = control(&scratch, &["plan", "a.toml"]);
+    assert_eq!(said.code, Some(2), "{}", said.out);
+    assert!(said.err.contains("cannot create the folder"), "{}", said.err);
+    std::fs::remove_file(folder.join(".plan.part")).unwrap();
+    assert!(texts(&folder) == before);
+    // Planned again: no trials of the earlier plan.
+    assert_eq!(control(&scratch, &["plan", "a.toml"]).code, Some(0));
+    assert!(!folder.join("trials.csv").exists() && folder.join("plan.json").exists());
+}
+
+#[test]
 fn of_a_plan_that_is_flown_only_trials_are_set() {
     let scratch = Scratch::new();
     scratch.write("a.toml", "plant = { name = \"dubins\" }\ntrials = { count = 3 }\n");
