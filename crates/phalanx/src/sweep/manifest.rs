@@ -105,6 +105,10 @@ impl Manifest {
             {
                 Ok(None)
             }
+            // Nothing to remove: the folder itself is none, or is not to be read.
+            Err(FolderError::Io { path, source }) => {
+                Err(Problem::io("cannot read the manifest", &path, &source))
+            }
             Err(error) => Err(Problem::new(error.to_string())
                 .hint("remove it: `phalanx sweep FILE` writes it again")),
         }
@@ -118,8 +122,10 @@ impl Manifest {
         let mut folders = BTreeSet::new();
         for Entry { folder, .. } in &self.runs {
             let mut parts = Path::new(folder).components();
-            let is_name = matches!(parts.next(), Some(Component::Normal(name)) if name == folder.as_str())
-                && parts.next().is_none();
+            let is_name = match (parts.next(), parts.next()) {
+                (Some(Component::Normal(name)), None) => name == folder.as_str(),
+                _ => false,
+            };
             if !is_name {
                 return Some(format!("places a run at `{}`", folder.escape_debug()));
             }

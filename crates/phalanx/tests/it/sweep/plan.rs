@@ -146,3 +146,13 @@ fn a_shard_refuses_the_manifest_of_another_form_of_the_file() {
     let text = std::fs::read_to_string(scratch.path().join("runs/a/manifest.json")).unwrap();
     assert!(text.contains("\"weight\": 147"), "{text}");
 }
+
+#[test]
+fn a_file_in_the_place_of_the_run_folders_is_not_to_be_removed() {
+    let scratch = Scratch::new();
+    scratch.write("a.toml", GRID);
+    let said = scratch.phalanx(&["sweep", "a.toml", "--runs", "a.toml"]);
+    assert_eq!(said.code, Some(2));
+    assert!(said.err.contains("cannot read the manifest"), "{}", said.err);
+    assert!(!said.err.contains("remove"), "{}", said.err);
+}
