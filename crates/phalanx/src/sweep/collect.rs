@@ -321,7 +321,11 @@ fn copy(from: &Path, to: &Path) -> Result<(), Problem> {
     })
 }
 
-fn foreign_runs(source: &Path, manifest: &Manifest) -> Result<Vec<PathBuf>, Problem> {
+/// Run folders of an experiment folder that are not of the manifest.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn foreign_runs(source: &Path, manifest: &Manifest) -> Result<Vec<PathBuf>, Problem> {
     let entries = fs::read_dir(source).map_err(|e| Problem::io("cannot read", source, &e))?;
     let mut foreign = Vec::new();
     for folder in entries.flatten().map(|entry| entry.path()) {
