@@ -145,6 +145,9 @@ impl Item {
         if value.is_finite() && (min..=max).contains(&value) {
             return Ok(value);
         }
+        if (min, max) == (f64::MIN, f64::MAX) {
+            return Err(self.mismatch(key, "a finite number"));
+        }
         Err(self.outside(key, &format!("{min} to {max}")))
     }
 

@@ -83,6 +83,14 @@ impl Selection {
         require_disjoint(&own_seeds, (sources, seed), &table["seeds"].origin)?;
         let for_each = needed("for-each", "[\"algorithm.name\", \"rule.name\"]")?;
         let keys = group_keys(for_each)?;
+        let groups: Vec<String> = sources
+            .iter()
+            .map(|source| {
+                let parts = keys.iter().map(|key| group_part(&source.table, key, known));
+                parts.collect::<Vec<_>>().join(", ")
+            })
+            .collect();
+        require_free(over, &combinations, (sources, &groups, &keys), known)?;
         let validation = match table.get("validation") {
             Some(item) => item.number("select.validation", 0.001, 0.9)?,
             None => 0.2,
@@ -92,13 +100,8 @@ impl Selection {
         let held =
             Item { kind: Shape::Scalar(Value::Number(validation)), origin: item.origin.clone() };
         let mut arms = Vec::with_capacity(sources.len());
-        for source in sources {
-            let group = keys.iter().map(|key| group_part(&source.table, key, known));
-            let mut candidate = Candidate {
-                group: group.collect::<Vec<_>>().join(", "),
-                trials: Vec::new(),
-                finals: Vec::new(),
-            };
+        for (source, group) in sources.iter().zip(groups) {
+            let mut candidate = Candidate { group, trials: Vec::new(), finals: Vec::new() };
             for point in &combinations {
                 let mut table = source.table.clone();
                 apply(&mut table, &point.set, known)?;
@@ -138,6 +141,41 @@ fn require_disjoint(
             Err(problem.hint("what was selected with a seed must be shown with others"))
         }
     }
+}
+
+/// Refuses to select over what tells the arms of a group, or the groups, from each other: the
+/// choice would make one arm of several, each still under its own name.
+fn require_free(
+    over: &Item,
+    combinations: &[Point],
+    (sources, groups, keys): (&[Source], &[String], &[String]),
+    known: &Registries,
+) -> Result<(), Problem> {
+    let problem = |message: String| {
+        let problem = Problem::new(message).at(&over.origin);
+        problem.hint("select over what is the same in all arms of a group, such as a learning rate")
+    };
+    for key in combinations.iter().flat_map(|point| point.set.keys()) {
+        if keys.contains(key) {
+            return Err(problem(format!("`select.over` changes `{key}` of `select.for-each`")));
+        }
+        if matches!(key.as_str(), "run.seeds" | "task.validation") {
+            return Err(problem(format!("`select` sets `{key}` itself")));
+        }
+        for (at, source) in sources.iter().enumerate() {
+            let first = groups.iter().position(|group| *group == groups[at]).unwrap_or(at);
+            let value = |source: &Source| in_effect(&source.table, key, known);
+            let mate = &sources[first];
+            if value(mate) != value(source) {
+                let (one, other) = (&mate.name, &source.name);
+                let message = format!(
+                    "`select.over` changes `{key}`, in which arms `{one}` and `{other}` differ"
+                );
+                return Err(problem(message));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn group_keys(item: &Item) -> Result<Vec<String>, Problem> {

@@ -259,6 +259,16 @@ impl Retold {
                 values.entry(score).or_default().push(*value);
             }
         }
+        let least = summary.nodes.iter().map(|node| node.rounds).min().unwrap_or(0);
+        if summary.rounds_done != least {
+            return Err("the rounds that were done".into());
+        }
+        let has_failed = self.0.values().any(|node| node.failed.is_some());
+        if (summary.status == Status::Diverged) != has_failed
+            || (summary.status == Status::Finished && least != summary.rounds)
+        {
+            return Err("how the run ended".into());
+        }
         if !summary.scores.keys().map(String::as_str).eq(values.keys().copied()) {
             return Err("the scores that were measured".into());
         }
@@ -311,7 +321,11 @@ fn copy(from: &Path, to: &Path) -> Result<(), Problem> {
     })
 }
 
-fn foreign_runs(source: &Path, manifest: &Manifest) -> Result<Vec<PathBuf>, Problem> {
+/// Run folders of an experiment folder that are not of the manifest.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn foreign_runs(source: &Path, manifest: &Manifest) -> Result<Vec<PathBuf>, Problem> {
     let entries = fs::read_dir(source).map_err(|e| Problem::io("cannot read", source, &e))?;
     let mut foreign = Vec::new();
     for folder in entries.flatten().map(|entry| entry.path()) {

@@ -2,8 +2,9 @@
 //!
 //! It is a function of the experiment file and the settings of the command line, not of the
 //! machine, so that shards on different machines write the same manifest byte for byte.
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Component, Path};
 
 use phalanx_report::folder::read_json;
 use phalanx_report::{FORMAT, FolderError};
@@ -71,33 +72,68 @@ pub fn digest_of(text: &[u8]) -> String {
     blake3::hash(text).to_hex().to_string()
 }
 
+fn digest_over(runs: &[Entry]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for entry in runs {
+        hasher.update(entry.digest.as_bytes());
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
 impl Manifest {
     /// Of all runs of an experiment.
     pub fn of(experiment: &Experiment) -> Self {
         let runs: Vec<Entry> = experiment.runs().map(|(_, run)| Entry::of(&run)).collect();
-        let mut hasher = blake3::Hasher::new();
-        for entry in &runs {
-            hasher.update(entry.digest.as_bytes());
-        }
-        let digest = hasher.finalize().to_hex().to_string();
+        let digest = digest_over(&runs);
         Self { format: FORMAT, experiment: experiment.name.clone(), digest, runs }
     }
 
     /// The manifest in a folder, if there is one.
     ///
     /// # Errors
-    /// When it is there and cannot be read.
+    /// When it is there and cannot be read, or was changed by another hand.
     pub fn read(folder: &Path) -> Result<Option<Self>, Problem> {
-        match read_json(&folder.join(MANIFEST)) {
-            Ok(manifest) => Ok(Some(manifest)),
+        match read_json::<Self>(&folder.join(MANIFEST)) {
+            Ok(manifest) => match manifest.flaw() {
+                None => Ok(Some(manifest)),
+                Some(flaw) => Err(Problem::new(format!("this manifest {flaw}"))
+                    .at(folder.join(MANIFEST).display())
+                    .hint("remove it: `phalanx sweep FILE` writes it again")),
+            },
             Err(FolderError::Io { source, .. })
                 if source.kind() == std::io::ErrorKind::NotFound =>
             {
                 Ok(None)
             }
+            // Nothing to remove: the folder itself is none, or is not to be read.
+            Err(FolderError::Io { path, source }) => {
+                Err(Problem::io("cannot read the manifest", &path, &source))
+            }
             Err(error) => Err(Problem::new(error.to_string())
                 .hint("remove it: `phalanx sweep FILE` writes it again")),
         }
+    }
+
+    /// What no manifest that a sweep wrote says; it may have come from anywhere.
+    fn flaw(&self) -> Option<String> {
+        if self.runs.is_empty() {
+            return Some("has no runs".into());
+        }
+        let mut folders = BTreeSet::new();
+        for Entry { folder, .. } in &self.runs {
+            let mut parts = Path::new(folder).components();
+            let is_name = match (parts.next(), parts.next()) {
+                (Some(Component::Normal(name)), None) => name == folder.as_str(),
+                _ => false,
+            };
+            if !is_name {
+                return Some(format!("places a run at `{}`", folder.escape_debug()));
+            }
+            if !folders.insert(folder) {
+                return Some(format!("names the run `{folder}` twice"));
+            }
+        }
+        (self.digest != digest_over(&self.runs)).then(|| "does not match its digest".into())
     }
 
     /// Writes it into a folder, in one piece.

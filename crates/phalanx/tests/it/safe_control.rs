@@ -300,6 +300,78 @@ fn a_parquet_log_that_cannot_be_learnt_from_is_refused_with_its_row() {
 }
 
 #[test]
+fn other_data_make_another_plan_and_the_same_data_the_same_wherever_they_lie() {
+    let scratch = Scratch::new();
+    scratch.write("logged.toml", LOGGED);
+    scratch.write("log.csv", &log(25));
+    let planned = || {
+        let said = control(&scratch, &["simulate", "logged.toml", "--json"]);
+        assert!(said.code == Some(0) || said.code == Some(1), "{}", said.err);
+        let is_old = said.err.contains("flying the plan of");
+        (json(&said)["plan"]["cost"].clone(), is_old)
+    };
+    let (first, is_old) = planned();
+    assert!(!is_old);
+    assert_eq!(planned(), (first.clone(), true));
+    scratch.write("log.csv", &log(20));
+    let (second, is_old) = planned();
+    assert!(!is_old && second != first, "{second}");
+    let elsewhere = LOGGED.replace("\"log.csv\"", "\"other.csv\"");
+    scratch.write("logged.toml", &elsewhere);
+    scratch.write("other.csv", &log(25));
+    assert_eq!(planned(), (first, true));
+}
+
+#[test]
+fn a_plan_is_replaced_as_a_whole_and_what_a_kill_left_is_in_nobodys_way() {
+    let scratch = Scratch::new();
+    scratch.write("a.toml", "plant = { name = \"dubins\" }\ntrials = { count = 3 }\n");
+    assert_eq!(control(&scratch, &["simulate", "a.toml", "--quiet"]).code, Some(0));
+    let folder = scratch.only_run("runs");
+    assert!(folder.join("trials.csv").exists());
+    // Killed at work: a file that was begun, a staging folder, and nothing else.
+    std::fs::remove_dir_all(&folder).unwrap();
+    std::fs::create_dir_all(folder.join(".plan.part")).unwrap();
+    std::fs::write(folder.join(".plan.part/gains.csv"), "step").unwrap();
+    std::fs::write(folder.join(".experiment.toml.part"), "form").unwrap();
+    let said = control(&scratch, &["simulate", "a.toml"]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert!(!folder.join(".plan.part").exists() && folder.join("trials.csv").exists());
+    // Without room: a folder in the place of what is to be staged says it cannot be written.
+    let before = texts(&folder);
+    std::fs::write(folder.join(".plan.part"), "a file").unwrap();
+    let said = control(&scratch, &["plan", "a.toml"]);
+    assert_eq!(said.code, Some(2), "{}", said.out);
+    assert!(said.err.contains("cannot create the folder"), "{}", said.err);
+    std::fs::remove_file(folder.join(".plan.part")).unwrap();
+    assert!(texts(&folder) == before);
+    // Planned again: no trials of the earlier plan.
+    assert_eq!(control(&scratch, &["plan", "a.toml"]).code, Some(0));
+    assert!(!folder.join("trials.csv").exists() && folder.join("plan.json").exists());
+}
+
+#[test]
+fn of_a_plan_that_is_flown_only_trials_are_set() {
+    let scratch = Scratch::new();
+    scratch.write("a.toml", "plant = { name = \"dubins\" }\ntrials = { count = 3 }\n");
+    assert_eq!(control(&scratch, &["plan", "a.toml"]).code, Some(0));
+    let folder = scratch.only_run("runs");
+    let before = texts(&folder);
+    let name = folder.display().to_string();
+    let obstacles = "obstacles=[{centre=[9,9],radius=0.5}]";
+    for settings in [&[obstacles][..], &["run.seed=2"], &["run.seed=2", obstacles]] {
+        let mut args = vec!["simulate", name.as_str()];
+        settings.iter().for_each(|setting| args.extend(["--set", setting]));
+        let said = control(&scratch, &args);
+        assert_eq!(said.code, Some(2), "{settings:?}: {}", said.out);
+        assert!(said.err.contains("makes another plan"), "{}", said.err);
+        assert!(texts(&folder) == before, "{settings:?}");
+    }
+    let said = control(&scratch, &["simulate", &name, "--set", "trials.count=2"]);
+    assert!(said.code == Some(0) || said.code == Some(1), "{}", said.err);
+}
+
+#[test]
 fn data_that_cannot_be_learnt_from_are_refused_with_their_line() {
     let scratch = Scratch::new();
     scratch.write("logged.toml", LOGGED);
@@ -315,6 +387,9 @@ fn data_that_cannot_be_learnt_from_are_refused_with_their_line() {
     refuse("x,v,u\n1,2,3\n", &["no two rows", "hint"]);
     refuse("x,speed,u\n1,2,3\n", &["no column `v`", "log.csv:1"]);
     refuse("x,v,u\n1,2,3\n1,nan,3\n", &["column `v` is `nan`", "log.csv:3", "hint"]);
+    refuse("x,v,u,x\n1,2,3,4\n1,2,3,4\n", &["two columns `x`", "log.csv:1", "hint"]);
+    // A byte order mark is no part of a name.
+    refuse("\u{feff}x,v,u\n1,2,3\n", &["no two rows", "hint"]);
     refuse("x,v,u\n1,2,3\n1,2\n", &["`2` cells, but the head `3`", "log.csv:3"]);
     refuse("x,v,u\n1,2,3\n1,2,x\n", &["column `u` is `x`"]);
     let constant: String = (0..30).map(|row| format!("{},1,{row}\n", row % 7)).collect();

@@ -12,6 +12,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use crate::command::check::{Choice, quoted, tell_skips};
+use crate::command::columns::counted;
 use crate::command::{Verdict, data};
 use crate::environment;
 use crate::experiment::{Experiment, Registries};
@@ -19,6 +20,7 @@ use crate::printer::Printer;
 use crate::problem::Problem;
 use crate::run::Interrupt;
 use crate::run::folder::{EXPERIMENT, experiment_path};
+use crate::sweep::collect::foreign_runs;
 use crate::sweep::pool::Crew;
 use crate::sweep::{Manifest, Plan, Planned, Shard};
 
@@ -161,7 +163,11 @@ impl Sweep {
         };
         let conditions = ground.conditions(&replay);
         let toll = work::carry_out(printer, &mut plan, (&costs, crew), &conditions)?;
-        work::conclude(printer, (&experiment, self.shard), (&root, plan), toll)
+        let verdict = work::conclude(printer, (&experiment, self.shard), (&root, plan), toll)?;
+        if self.shard.is_none() && matches!(verdict, Verdict::Yes | Verdict::No) {
+            tell_strangers(printer, &folder, &manifest)?;
+        }
+        Ok(verdict)
     }
 
     /// The folder and its manifest. A shard keeps to the manifest that it finds; a sweep that has
@@ -180,6 +186,24 @@ impl Sweep {
         })?;
         manifest.write(folder)
     }
+}
+
+/// Runs of an earlier form of the file stay where they are, and the page shows whatever lies there.
+fn tell_strangers(
+    printer: &mut Printer,
+    folder: &Path,
+    manifest: &Manifest,
+) -> Result<(), Problem> {
+    let strangers = foreign_runs(folder, manifest)?.len();
+    if strangers > 0 {
+        let runs = counted(strangers, "run");
+        printer.warning(format!(
+            "{runs} in {} not of this form of the campaign; page and tables show them, too",
+            folder.display()
+        ));
+        printer.hint("move them away and `phalanx report`, or choose another folder by `--runs`");
+    }
+    Ok(())
 }
 
 /// What all phases of a sweep stand on.

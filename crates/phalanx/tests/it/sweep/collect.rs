@@ -64,7 +64,12 @@ fn a_run_that_was_tampered_with_is_refused() {
         let (head, tail) = text.rsplit_once("\"distance\": ").unwrap();
         format!("{head}\"distance\": 9.5{}", &tail[tail.find(',').unwrap()..])
     };
-    let tamper: [(&str, &str, Tampering); 7] = [
+    let tamper: [(&str, &str, Tampering); 10] = [
+        ("summary.json", "how the run ended", &|text| text.replacen("finished", "diverged", 1)),
+        ("summary.json", "how the run ended", &|text| {
+            text.replacen("\"rounds\": 20,\n  \"n\"", "\"rounds\": 30,\n  \"n\"", 1)
+        }),
+        ("summary.json", "the rounds that", &|text| text.replace("_done\": 20", "_done\": 30")),
         ("summary.json", "differ in", &a_score),
         ("summary.json", "differ in", &|text| text.replacen("\"mean\": 0.", "\"mean\": 1.", 1)),
         ("summary.json", "is of another run", &|text| text.replace("\"seed\": ", "\"seed\": 4")),
@@ -86,6 +91,55 @@ fn a_run_that_was_tampered_with_is_refused() {
         assert!(!scratch.path().join("all/a").join(name).exists());
         fs::write(&path, good).unwrap();
     }
+    succeeds(collected(&scratch));
+}
+
+#[test]
+fn a_manifest_of_another_hand_is_refused_and_places_nothing_outside() {
+    let scratch = two_shards();
+    let run = some_run(&scratch, "one");
+    let name = run.file_name().unwrap().to_string_lossy().into_owned();
+    // A run where the manifest would take it from.
+    let beside = scratch.path().join("one/beside");
+    fs::create_dir(&beside).unwrap();
+    for file in fs::read_dir(&run).unwrap().map(|entry| entry.unwrap().path()) {
+        if file.is_file() {
+            fs::copy(&file, beside.join(file.file_name().unwrap())).unwrap();
+        }
+    }
+    let manifest = scratch.path().join("one/a/manifest.json");
+    let good = fs::read_to_string(&manifest).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&good).unwrap();
+    let digest = json["digest"].as_str().unwrap();
+    let emptied = {
+        let mut json = json.clone();
+        json["runs"] = serde_json::json!([]);
+        json.to_string()
+    };
+    let doubled = {
+        let mut json = json.clone();
+        let first = json["runs"][0].clone();
+        json["runs"].as_array_mut().unwrap().push(first);
+        json.to_string()
+    };
+    let absolute = beside.display().to_string();
+    for (text, flaw) in [
+        (good.replacen(&name, "../beside", 1), "places a run at `../beside`"),
+        (good.replacen(&name, &absolute, 1), "places a run at `"),
+        (good.replacen(&name, "", 1), "places a run at ``"),
+        (good.replacen(&name, "a/", 1), "places a run at `a/`"),
+        (good.replacen(digest, "ab", 1), "does not match its digest"),
+        (doubled, "twice"),
+        (emptied, "has no runs"),
+    ] {
+        assert_ne!(text, good);
+        fs::write(&manifest, text).unwrap();
+        let said = collected(&scratch);
+        assert_eq!(said.code, Some(2), "{flaw}: {}{}", said.out, said.err);
+        assert!(said.err.contains(flaw) && said.err.contains("hint"), "{flaw}: {}", said.err);
+        assert!(!scratch.path().join("all").exists(), "{flaw}");
+    }
+    fs::write(&manifest, good).unwrap();
     succeeds(collected(&scratch));
 }
 

@@ -146,3 +146,26 @@ fn a_shard_refuses_the_manifest_of_another_form_of_the_file() {
     let text = std::fs::read_to_string(scratch.path().join("runs/a/manifest.json")).unwrap();
     assert!(text.contains("\"weight\": 147"), "{text}");
 }
+
+#[test]
+fn a_file_in_the_place_of_the_run_folders_is_not_to_be_removed() {
+    let scratch = Scratch::new();
+    scratch.write("a.toml", GRID);
+    let said = scratch.phalanx(&["sweep", "a.toml", "--runs", "a.toml"]);
+    assert_eq!(said.code, Some(2));
+    assert!(said.err.contains("cannot read the manifest"), "{}", said.err);
+    assert!(!said.err.contains("remove"), "{}", said.err);
+}
+
+#[test]
+fn runs_of_an_earlier_form_in_the_same_folder_are_told_of() {
+    let scratch = Scratch::new();
+    scratch.write("a.toml", GRID);
+    let is_told = |said: Said| said.err.contains("not of this form of the campaign");
+    assert!(!is_told(succeeds(scratch.phalanx(&["sweep", "a.toml"]))));
+    let part = ["sweep", "a.toml", "--seed", "1"];
+    assert!(!is_told(succeeds(scratch.phalanx(&part))), "the other seed is of the campaign");
+    let said = succeeds(scratch.phalanx(&["sweep", "a.toml", "--set", "run.rounds=3"]));
+    assert!(said.err.contains("warning: 12 runs in runs/a "), "{}", said.err);
+    assert!(is_told(said));
+}

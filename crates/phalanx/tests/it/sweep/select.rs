@@ -158,3 +158,19 @@ fn what_is_wrong_with_select_is_said() {
     let said = scratch.phalanx(&["sweep", "a.toml", "--select-only"]);
     assert!(said.err.contains("this file selects nothing: a.toml"), "{}", said.err);
 }
+
+#[test]
+fn what_tells_arms_apart_is_not_selected_over() {
+    let scratch = Scratch::new();
+    let over = "\"algorithm.learning-rate\" = [1e-6, 0.3]";
+    for (other, reason) in [
+        ("\"attack.name\" = [\"none\"]", "changes `attack.name`, in which arms `"),
+        ("\"algorithm.name\" = [\"monna\"]", "changes `algorithm.name` of `select.for-each`"),
+        ("\"task.validation\" = [0.1, 0.2]", "`select` sets `task.validation` itself"),
+    ] {
+        scratch.write("a.toml", &SELECT.replace(over, other));
+        let said = scratch.phalanx(&["sweep", "a.toml", "--plan"]);
+        assert_eq!(said.code, Some(2), "{other}: {}", said.out);
+        assert!(said.err.contains(reason) && said.err.contains("hint"), "{}", said.err);
+    }
+}

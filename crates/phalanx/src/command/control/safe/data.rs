@@ -74,16 +74,22 @@ impl Log {
             return Self::read_parquet(path, names);
         }
         let text = read_text("data", path).map_err(|problem| problem.hint(RELATIVE))?;
+        // Spreadsheets write a byte order mark before the first column's name.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let mut lines = text.lines().enumerate();
         let head: Vec<&str> = match lines.next() {
             Some((_, head)) => head.split(',').map(|cell| cell.trim().trim_matches('"')).collect(),
             None => return Err(Problem::new("the data are empty").at(path.display())),
         };
         let column = |name: &str| head.iter().position(|cell| *cell == name);
-        let wanted: Vec<usize> = names
-            .states
-            .iter()
-            .chain(&names.inputs)
+        let all = || names.states.iter().chain(&names.inputs).map(String::as_str);
+        let is_twice = |name: &&str| head.iter().filter(|cell| *cell == name).count() > 1;
+        if let Some(name) = all().chain([FLIGHT]).find(is_twice) {
+            let problem = Problem::new(format!("the data have two columns `{name}`"));
+            let problem = problem.at(format!("{}:1", path.display()));
+            return Err(problem.hint("leave out one of them"));
+        }
+        let wanted: Vec<usize> = all()
             .map(|name| {
                 column(name).ok_or_else(|| {
                     let problem = Problem::new(format!("the data have no column `{name}`"));

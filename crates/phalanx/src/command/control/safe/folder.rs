@@ -16,6 +16,14 @@ pub(super) const FIT: &str = "fit.json";
 /// A fitted model.
 pub(super) const MODEL: &str = "model.txt";
 
+/// Where files wait until all of them are written.
+const STAGED: &str = ".plan.part";
+
+/// Whether a name is one of a file or folder that was not completed.
+fn is_part(name: &str) -> bool {
+    name.starts_with('.') && name.ends_with(".part")
+}
+
 /// A folder that this process writes to.
 #[derive(Debug, Clone)]
 pub(super) struct Folder(PathBuf);
@@ -33,7 +41,11 @@ impl Folder {
         let mut entries = fs::read_dir(&path)
             .map_err(|error| Problem::io("cannot read the run folder", &path, &error))?;
         let is_ours = path.join(EXPERIMENT).exists();
-        if !is_ours && entries.next().is_some() {
+        // What a kill has left of a beginning is nobody's.
+        let is_foreign = |entry: std::io::Result<fs::DirEntry>| {
+            entry.is_ok_and(|entry| !is_part(&entry.file_name().to_string_lossy()))
+        };
+        if !is_ours && entries.any(is_foreign) {
             let problem = Problem::new("this folder is not empty, but not a run folder either");
             return Err(problem.at(path.display()).hint("choose another one with `--runs`"));
         }
@@ -42,6 +54,56 @@ impl Folder {
 
     pub(super) fn path(&self) -> &Path {
         &self.0
+    }
+
+    /// An empty folder within it, whose files [`Folder::take`] puts in their place.
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub(super) fn staged(&self) -> Result<Self, Problem> {
+        let staged = Self(self.0.join(STAGED));
+        staged.discard();
+        fs::create_dir(&staged.0)
+            .map_err(|error| Problem::io("cannot create the folder", &staged.0, &error))?;
+        Ok(staged)
+    }
+
+    /// Removes it and what it holds.
+    pub(super) fn discard(&self) {
+        // What is left is in nobody's way, and removed before it is used again.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+
+    /// Removes a file, if there is one.
+    ///
+    /// # Errors
+    /// When it is there and cannot be removed.
+    pub(super) fn remove(&self, name: &str) -> Result<(), Problem> {
+        let place = self.0.join(name);
+        match fs::remove_file(&place) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(Problem::io("cannot remove", &place, &error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Puts every file of another folder in its place, `last` after all others.
+    ///
+    /// # Errors
+    /// When one cannot be moved.
+    pub(super) fn take(&self, staged: &Self, last: &str) -> Result<(), Problem> {
+        let failed = |error| Problem::io("cannot move the files", &staged.0, &error);
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&staged.0).map_err(failed)? {
+            names.push(entry.map_err(failed)?.file_name());
+        }
+        names.sort_by_key(|name| name == last);
+        for name in &names {
+            fs::rename(staged.0.join(name), self.0.join(name)).map_err(failed)?;
+        }
+        staged.discard();
+        Ok(())
     }
 
     /// Writes a text in one piece.

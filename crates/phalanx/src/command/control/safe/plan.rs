@@ -76,6 +76,9 @@ impl PlanCommand {
 
 /// Writes a plan into its folder; trials of an earlier one are removed.
 ///
+/// An earlier plan is replaced once all files of the new one are written, so that a full disk
+/// leaves it as it was, and a kill leaves either plan or none, and no mixture.
+///
 /// # Errors
 /// When a file cannot be written.
 pub(super) fn store(
@@ -85,21 +88,26 @@ pub(super) fn store(
     (command, spent): (&str, Spent),
 ) -> Result<Folder, Problem> {
     let folder = Folder::create(path)?;
-    folder.write(EXPERIMENT, &experiment.to_toml())?;
-    let trials = folder.path().join(TRIALS);
-    if trials.exists() {
-        std::fs::remove_file(&trials)
-            .map_err(|error| Problem::io("cannot remove", &trials, &error))?;
+    let staged = folder.staged()?;
+    let written = (|| {
+        staged.write(EXPERIMENT, &experiment.to_toml())?;
+        let names = &outcome.summary.names;
+        write_plan(staged.path(), names, &outcome.record, &outcome.made.iterations)
+            .map_err(|error| unreadable(&error))?;
+        if let Some(learnt) = &outcome.learnt {
+            staged.write(MODEL, &learnt.model.to_text())?;
+        }
+        staged.write_environment(&spent.environment(command))?;
+        staged.write_json(PLAN, &outcome.summary)
+    })();
+    if let Err(problem) = written {
+        staged.discard();
+        return Err(problem);
     }
-    let names = &outcome.summary.names;
-    write_plan(folder.path(), names, &outcome.record, &outcome.made.iterations)
-        .map_err(|error| unreadable(&error))?;
-    if let Some(learnt) = &outcome.learnt {
-        folder.write(MODEL, &learnt.model.to_text())?;
-    }
-    folder.write_environment(&spent.environment(command))?;
-    // Last: a folder with this file is whole.
-    folder.write_json(PLAN, &outcome.summary)?;
+    // First away and last there again: a folder with this file is whole.
+    folder.remove(PLAN)?;
+    folder.remove(TRIALS)?;
+    folder.take(&staged, PLAN)?;
     Ok(folder)
 }
 

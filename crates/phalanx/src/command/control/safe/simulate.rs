@@ -151,7 +151,7 @@ impl Simulate {
         read_summary(&self.file)?;
         let planned = SafeExperiment::load(&file, &[])?;
         let experiment = SafeExperiment::load(&file, &self.options.settings)?;
-        if experiment.folder_name() != planned.folder_name() && experiment.seed == planned.seed {
+        if experiment.folder_name() != planned.folder_name() {
             let problem = Problem::new("this setting makes another plan").at("--set");
             let hint = "of a folder only `trials` and `expect` can be set; plan with the file anew";
             return Err(problem.hint(hint));

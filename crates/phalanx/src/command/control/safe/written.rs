@@ -63,7 +63,12 @@ impl SafeExperiment {
         line(self.limits_text());
         line(barrier_text(self.barrier.as_ref()));
         line(self.planner_text());
-        line(model_text(&self.model));
+        line(if is_whole {
+            model_text(&self.model, path_text)
+        } else {
+            // What a file holds makes another plan, where it lies does not.
+            model_text(&self.model, contents_text)
+        });
         if let Some(learning) = self.learning {
             line(format!(
                 "learning = {{ rounds = {}, flights = {}, keep = {} }}",
@@ -205,8 +210,19 @@ fn barrier_text(barrier: Option<&BarrierPlan>) -> String {
     )
 }
 
-fn model_text(model: &ModelPlan) -> String {
-    let path = |path: &Path| text(&absolute(path));
+fn path_text(path: &Path) -> String {
+    text(&absolute(path))
+}
+
+/// A digest of what a file holds; of one that cannot be read, its path.
+fn contents_text(path: &Path) -> String {
+    match std::fs::read(path) {
+        Ok(bytes) => text(&blake3::hash(&bytes).to_hex()),
+        Err(_) => path_text(path),
+    }
+}
+
+fn model_text(model: &ModelPlan, path: impl Fn(&Path) -> String) -> String {
     match model {
         ModelPlan::Plant => "model = { name = \"plant\" }".into(),
         ModelPlan::File(file) => format!("model = {{ file = {} }}", path(file)),
