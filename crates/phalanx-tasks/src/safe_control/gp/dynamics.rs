@@ -97,14 +97,8 @@ impl Dynamics for GpDynamics {
         check_length("derivatives by the state", n * n, into.by_state.len())?;
         check_length("derivatives by the input", n * m, into.by_input.len())?;
         self.predictor.mean_and_slope(&self.point, into.next, &mut self.slope);
-        into.next.iter_mut().zip(state).for_each(|(next, state)| *next += state);
-        for (row, slope) in self.slope.chunks_exact(n + m).enumerate() {
-            let by_state = &mut into.by_state[row * n..(row + 1) * n];
-            by_state.copy_from_slice(&slope[..n]);
-            by_state[row] += 1.0;
-            into.by_input[row * m..(row + 1) * m].copy_from_slice(&slope[n..]);
-        }
-        check_finite(NAME, "next state", into.next)?;
+        let next = add_state(state, &self.slope, into);
+        check_finite(NAME, "next state", next)?;
         check_finite(NAME, "derivative", &self.slope)
     }
 
@@ -134,4 +128,20 @@ impl Dynamics for GpDynamics {
         self.predictor.variance(&self.point, variance);
         check_finite(NAME, "variance", variance).map(|()| true)
     }
+}
+
+/// Makes motion of a model of increments: `into.next` holds the increment, `slope` its derivatives
+/// by (state, input), row by row. Returns the next state.
+pub(super) fn add_state<'a>(state: &[f64], slope: &[f64], into: Linearised<'a>) -> &'a mut [f64] {
+    let Linearised { next, by_state, by_input } = into;
+    next.iter_mut().zip(state).for_each(|(next, state)| *next += state);
+    let n = next.len();
+    let m = by_input.len() / n;
+    for (row, slope) in slope.chunks_exact(n + m).enumerate() {
+        let by_state = &mut by_state[row * n..(row + 1) * n];
+        by_state.copy_from_slice(&slope[..n]);
+        by_state[row] += 1.0;
+        by_input[row * m..(row + 1) * m].copy_from_slice(&slope[n..]);
+    }
+    next
 }

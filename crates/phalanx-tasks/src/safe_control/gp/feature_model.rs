@@ -1,6 +1,7 @@
 //! A model of weights on random features: for many rows, and for what several members know.
 use std::sync::Arc;
 
+use super::dynamics::add_state;
 use super::error::GpError;
 use super::features::{FeatureStatistics, RandomFeatures};
 use crate::control::{Cholesky, Matrix};
@@ -195,20 +196,13 @@ impl Dynamics for FeatureModel {
         into: Linearised<'_>,
     ) -> Result<(), DynamicsError> {
         self.place(state, input)?;
-        let (n, m) = (self.outputs(), self.inputs());
         let Buffers { point, slope, .. } = &mut self.buffers;
         let (point, mut slope) = (std::mem::take(point), std::mem::take(slope));
         self.mean_and_slope(&point, into.next, &mut slope);
-        into.next.iter_mut().zip(state).for_each(|(next, state)| *next += state);
-        for (row, slope) in slope.chunks_exact(n + m).enumerate() {
-            let by_state = &mut into.by_state[row * n..(row + 1) * n];
-            by_state.copy_from_slice(&slope[..n]);
-            by_state[row] += 1.0;
-            into.by_input[row * m..(row + 1) * m].copy_from_slice(&slope[n..]);
-        }
+        let next = add_state(state, &slope, into);
         let finite = check_finite(NAME, "derivative", &slope);
         (self.buffers.point, self.buffers.slope) = (point, slope);
-        check_finite(NAME, "next state", into.next)?;
+        check_finite(NAME, "next state", next)?;
         finite
     }
 
