@@ -83,7 +83,8 @@ pub trait Task: Send {
     /// `out`: d.
     fn init(&self, rng: &mut Rng, out: &mut [f32]);
 
-    /// Writes a stochastic gradient at `params` and returns the batch loss.
+    /// Writes a stochastic gradient at `params`, all of it whatever `grad` held before, and
+    /// returns the batch loss.
     ///
     /// # Errors
     /// [`TaskError::NotFinite`] when training has diverged.

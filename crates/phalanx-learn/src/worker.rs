@@ -102,13 +102,15 @@ pub struct Worker {
     spy: Spy,
     /// gradient on flipped labels of the last batch, for an adversary that asked
     flipped: Option<Vector>,
+    /// what was shared last: once nobody else holds it, its buffer serves again
+    shared: Option<Vector>,
 }
 
 impl Worker {
     /// A worker at the start of its training.
     pub fn new(me: NodeId, task: Box<dyn Task>, algorithm: Box<dyn Algorithm>) -> Self {
-        let (aggregate, spy, flipped) = (Vec::new(), Spy::default(), None);
-        Self { me, task, algorithm, aggregate, spy, flipped }
+        let (aggregate, spy, flipped, shared) = (Vec::new(), Spy::default(), None, None);
+        Self { me, task, algorithm, aggregate, spy, flipped, shared }
     }
 
     /// Lets an adversary look over the shoulder.
@@ -139,7 +141,7 @@ impl Worker {
     fn propose(&mut self, turn: Turn) -> Result<Done, WorkError> {
         let params = self.algorithm.params();
         let model = self.spy.is_model_wanted.then(|| Vector::new(params.to_vec()));
-        let mut vector = vec![0.0; self.task.shared().len()];
+        let mut vector = self.blank(self.task.shared().len());
         let loss = self.algorithm.propose(turn, &mut *self.task, &mut vector)?;
         // A phase without a gradient of its own still belongs to the last one's batch.
         if self.spy.is_flipped_wanted && loss.is_some() {
@@ -158,9 +160,16 @@ impl Worker {
         if !vector.is_finite() {
             return Err(TaskError::NotFinite { what: "proposed vector" }.into());
         }
+        self.shared = Some(vector.clone());
         let spied = Spied { flipped: self.flipped.clone(), model };
         let halvings = self.algorithm.halvings(turn);
         Ok(Done::Proposed { turn, vector, loss, cargo, halvings, spied })
+    }
+
+    /// A buffer that a proposal overwrites as a whole.
+    fn blank(&mut self, dim: usize) -> Vec<f32> {
+        let last = self.shared.take().and_then(Vector::into_values);
+        last.filter(|values| values.len() == dim).unwrap_or_else(|| vec![0.0; dim])
     }
 
     fn absorb(&mut self, collected: &Collected) -> Result<Done, WorkError> {

@@ -155,6 +155,11 @@ impl Vector {
         Self(Arc::new(Payload { values, is_finite, digest: OnceLock::new() }))
     }
 
+    /// The values, if nobody else holds this vector.
+    pub fn into_values(self) -> Option<Vec<f32>> {
+        Arc::into_inner(self.0).map(|payload| payload.values)
+    }
+
     /// Whether no entry is NaN or infinite.
     pub fn is_finite(&self) -> bool {
         self.0.is_finite

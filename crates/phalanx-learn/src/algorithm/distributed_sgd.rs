@@ -69,7 +69,7 @@ impl Algorithm for DistributedSgd {
             return Ok(None);
         }
         let loss = task.gradient(&self.params, Batch::Fresh, out)?;
-        self.momentum.absorb(out, |_, m| m);
+        self.momentum.absorb(out);
         Ok(Some(loss))
     }
 

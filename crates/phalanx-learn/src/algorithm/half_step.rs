@@ -64,12 +64,21 @@ impl Momentum {
         Self { beta: args.number("momentum") as f32, values: vec![0.0; dim] }
     }
 
-    /// Mixes in a gradient and overwrites it with `map(position, m)`, in one pass.
-    pub fn absorb(&mut self, gradient: &mut [f32], map: impl Fn(usize, f32) -> f32) {
+    /// Mixes in a gradient and overwrites it with m.
+    pub fn absorb(&mut self, gradient: &mut [f32]) {
         let (beta, rest) = (self.beta, 1.0 - self.beta);
-        for (k, (m, g)) in self.values.iter_mut().zip(gradient).enumerate() {
+        for (m, g) in self.values.iter_mut().zip(gradient) {
             *m = beta * *m + rest * *g;
-            *g = map(k, *m);
+            *g = *m;
+        }
+    }
+
+    /// Mixes in a gradient and overwrites it with the half step `θ − γ m`, in one pass.
+    pub fn half_step(&mut self, gradient: &mut [f32], (params, step): (&[f32], f32)) {
+        let (beta, rest) = (self.beta, 1.0 - self.beta);
+        for ((m, g), x) in self.values.iter_mut().zip(gradient).zip(params) {
+            *m = beta * *m + rest * *g;
+            *g = *x - step * *m;
         }
     }
 
@@ -142,10 +151,9 @@ impl Algorithm for HalfStep {
         let loss = task.gradient(&self.params, Batch::Fresh, out)?;
         let step = self.schedule.step(turn.round) as f32;
         if self.is_opening(turn) {
-            self.momentum.absorb(out, |_, m| m);
+            self.momentum.absorb(out);
         } else {
-            let params = &self.params;
-            self.momentum.absorb(out, |k, m| params[k] - step * m);
+            self.momentum.half_step(out, (&self.params, step));
         }
         Ok(Some(loss))
     }
@@ -207,7 +215,7 @@ mod tests {
             let mut momentum = Momentum { beta, values: vec![0.0; 2] };
             for t in 0..200 {
                 let mut gradient = [3.0, -7.0];
-                momentum.absorb(&mut gradient, |_, m| m);
+                momentum.absorb(&mut gradient);
                 let factor = 1.0 - f64::from(beta).powi(t + 1);
                 assert!((f64::from(gradient[0]) - 3.0 * factor).abs() < 1e-4, "β = {beta}, {t}");
                 assert!((f64::from(gradient[1]) + 7.0 * factor).abs() < 1e-4, "β = {beta}, {t}");

@@ -53,8 +53,8 @@ impl Algorithm for LocalOnly {
         out: &mut [f32],
     ) -> Result<Option<f64>, TaskError> {
         let loss = task.gradient(&self.params, Batch::Fresh, out)?;
-        let (step, params) = (self.schedule.step(turn.round) as f32, &self.params);
-        self.momentum.absorb(out, |k, m| params[k] - step * m);
+        let step = self.schedule.step(turn.round) as f32;
+        self.momentum.half_step(out, (&self.params, step));
         Ok(Some(loss))
     }
 

@@ -101,7 +101,8 @@ pub trait Algorithm: Send {
         1
     }
 
-    /// Writes the vector to share and returns the batch loss where a gradient was computed.
+    /// Writes the vector to share, all of it whatever `out` held before, and returns the batch
+    /// loss where a gradient was computed.
     ///
     /// # Errors
     /// [`TaskError::NotFinite`] when training has diverged: nothing is then shared.

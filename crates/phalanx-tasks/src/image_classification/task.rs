@@ -2,7 +2,7 @@
 use std::sync::Arc;
 
 use phalanx_learn::{Batch, Scores, Task, TaskError};
-use phalanx_robust::{Rng, StateError, StateReader, StateWriter};
+use phalanx_robust::{Rng, StateError, StateReader, StateWriter, kernel};
 
 use crate::dataset::{Dataset, NormalisationTable, TrainTest};
 use crate::image_classification::batches::Batches;
@@ -167,7 +167,7 @@ fn gather(
 
 // A model may drop a NaN on the way (a rectifier maps it to 0), so parameters are looked at.
 fn check_finite(values: &[f32], what: &'static str) -> Result<(), TaskError> {
-    match values.iter().all(|value| value.is_finite()) {
+    match kernel::is_finite(values) {
         true => Ok(()),
         false => Err(TaskError::NotFinite { what }),
     }
@@ -189,7 +189,7 @@ impl Task for ImageClassification {
         grad: &mut [f32],
     ) -> Result<f64, TaskError> {
         // A sum of squares of f32 in f64 is finite exactly when every entry is.
-        let square = phalanx_robust::kernel::dot(params, params);
+        let square = kernel::dot(params, params);
         if !square.is_finite() {
             return Err(TaskError::NotFinite { what: "model" });
         }

@@ -27,7 +27,7 @@ pub(super) struct Kernel {
     forward: Vec<f32>,
     // out × window
     backward: Vec<f32>,
-    // out × window
+    // window × out
     gradient: Vec<f32>,
     bias_sums: Vec<f64>,
 }
@@ -35,6 +35,21 @@ pub(super) struct Kernel {
 impl Kernel {
     pub(super) fn bytes(&self) -> u64 {
         held(&self.forward) + held(&self.backward) + held(&self.gradient) + held(&self.bias_sums)
+    }
+
+    /// Weights as they were loaded, window × out.
+    pub(super) fn forward(&self) -> &[f32] {
+        &self.forward
+    }
+
+    /// Weights as they were loaded, out × window.
+    pub(super) fn backward(&self) -> &[f32] {
+        &self.backward
+    }
+
+    /// The summed gradient, window × out.
+    pub(super) fn gradient_mut(&mut self) -> &mut [f32] {
+        &mut self.gradient
     }
 
     pub(super) fn bias_sums(&mut self) -> &mut [f64] {
@@ -131,11 +146,6 @@ impl Convolution {
     /// The reverse of [`Convolution::unroll`]: adds to every pixel the sum over its windows.
     pub(super) fn fold(self, rows: &[f32], lines: Range<usize>, images: &mut [f32]) {
         fold(self.geometry(lines), rows, images);
-    }
-
-    /// All lines of the output.
-    pub(super) fn all_lines(self) -> Range<usize> {
-        0..self.out_side()
     }
 
     fn geometry(self, lines: Range<usize>) -> Geometry {
@@ -287,5 +297,79 @@ fn fold_runs(geometry: Geometry, rows: &[f32], images: &mut [f32]) {
                 }
             }
         }
+    }
+}
+
+/// A convolution and its adjoints in f64, as the definition says.
+#[cfg(test)]
+pub(super) mod reference {
+    use super::{Convolution, Kernel};
+
+    /// What comes out of [`Convolution`] for some images and a slope of its output.
+    pub(in super::super) struct Reference {
+        pub(in super::super) images: Vec<f32>,
+        pub(in super::super) slope: Vec<f32>,
+        pub(in super::super) kernel: Kernel,
+        out: Vec<f64>,
+        images_slope: Vec<f64>,
+        gradient: Vec<f64>,
+    }
+
+    fn numbers(count: usize, seed: usize) -> Vec<f32> {
+        let number = |at: usize| ((at * 7919 + seed * 104_729) % 2003) as f32 / 1001.5 - 1.0;
+        (0..count).map(number).collect()
+    }
+
+    impl Reference {
+        pub(in super::super) fn new(shape: Convolution, count: usize) -> Self {
+            let params = numbers(shape.end(), 1);
+            let mut kernel = Kernel::default();
+            shape.load_forward(&params, &mut kernel);
+            shape.load_backward(&params, &mut kernel);
+            let images = numbers(count * shape.in_len(), 2);
+            let slope = numbers(count * shape.out_len(), 3);
+            let mut out = vec![0.0; slope.len()];
+            let mut images_slope = vec![0.0; images.len()];
+            let mut gradient = vec![0.0; kernel.forward.len()];
+            let (side, channels) = (shape.out_side(), shape.out_channels);
+            for at in 0..slope.len() {
+                let (pixel, channel) = (at / channels, at % channels);
+                let (image, y, x) = (pixel / (side * side), pixel / side % side, pixel % side);
+                for tap in 0..shape.window() {
+                    let (place, input) = (tap / shape.in_channels, tap % shape.in_channels);
+                    let (line, column) = (y + place / shape.kernel, x + place % shape.kernel);
+                    let from = (image * shape.in_side + line) * shape.in_side + column;
+                    let from = from * shape.in_channels + input;
+                    let weight = tap * channels + channel;
+                    let (w, d) = (f64::from(kernel.forward[weight]), f64::from(slope[at]));
+                    out[at] += w * f64::from(images[from]);
+                    images_slope[from] += w * d;
+                    gradient[weight] += d * f64::from(images[from]);
+                }
+            }
+            Self { images, slope, kernel, out, images_slope, gradient }
+        }
+
+        pub(in super::super) fn check_out(&self, found: &[f32], tolerance: f64) {
+            check("output", found, &self.out, tolerance);
+        }
+
+        pub(in super::super) fn check_images_slope(&self, found: &[f32], tolerance: f64) {
+            check("slope of images", found, &self.images_slope, tolerance);
+        }
+
+        /// The gradient that the kernel has summed so far, `times` that of these images.
+        pub(in super::super) fn check_gradient(&self, times: f64, tolerance: f64) {
+            let expected: Vec<f64> = self.gradient.iter().map(|value| times * value).collect();
+            check("gradient", &self.kernel.gradient, &expected, tolerance);
+        }
+    }
+
+    fn check(what: &str, found: &[f32], expected: &[f64], tolerance: f64) {
+        assert_eq!(found.len(), expected.len());
+        let largest = expected.iter().fold(0.0f64, |max, value| max.max(value.abs()));
+        let pairs = found.iter().zip(expected);
+        let error = pairs.map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);
+        assert!(error <= tolerance * largest, "{what}: {error:e} of {largest}");
     }
 }

@@ -1,7 +1,8 @@
 //! Passes that touch each number once: bias, ReLU, pooling and their reverse.
 //!
 //! Each is compiled for several vector widths and chosen at run time. No width changes a bit:
-//! no pass sums across lanes in f32, and nothing is contracted to a fused multiply-add.
+//! no pass sums across lanes in f32, and multiplications and additions are fused exactly where
+//! `mul_add` says so.
 
 /// Defines a function whose body is compiled for AVX-512, AVX2 and the baseline.
 macro_rules! widened {
@@ -13,15 +14,17 @@ macro_rules! widened {
 
             #[cfg(target_arch = "x86_64")]
             {
-                #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq")]
+                #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,fma")]
                 fn avx512($($arg: $kind),*) {
                     portable($($arg),*)
                 }
-                #[target_feature(enable = "avx2")]
+                #[target_feature(enable = "avx2,fma")]
                 fn avx2($($arg: $kind),*) {
                     portable($($arg),*)
                 }
-                if is_x86_feature_detected!("avx512f")
+                let has_fma = is_x86_feature_detected!("fma");
+                if has_fma
+                    && is_x86_feature_detected!("avx512f")
                     && is_x86_feature_detected!("avx512vl")
                     && is_x86_feature_detected!("avx512bw")
                     && is_x86_feature_detected!("avx512dq")
@@ -29,8 +32,8 @@ macro_rules! widened {
                     // SAFETY: the CPU was just asked for every feature that is enabled.
                     return unsafe { avx512($($arg),*) };
                 }
-                if is_x86_feature_detected!("avx2") {
-                    // SAFETY: the CPU was just asked for it.
+                if has_fma && is_x86_feature_detected!("avx2") {
+                    // SAFETY: the CPU was just asked for both.
                     return unsafe { avx2($($arg),*) };
                 }
             }

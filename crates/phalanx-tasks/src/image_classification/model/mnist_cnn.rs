@@ -3,10 +3,12 @@ use phalanx_robust::Rng;
 
 use super::convolution::{Convolution, Kernel};
 use super::dense::{Dense, add_row_sums};
+use super::direct::Direct;
 use super::elementwise::{add_bias, add_bias_relu, add_open_sums, block_inactive, pool, unpool};
 use super::initial::fill_uniform;
 use super::loss::softmax_gradient;
 use super::matrix::{Layout, View, ViewMut, Write};
+use super::winograd::{Spectra, Winograd};
 use super::workspace::{Pool, Workspace, grown, held};
 use super::{Model, assert_training_shapes};
 
@@ -14,6 +16,8 @@ const FIRST: Convolution =
     Convolution { in_channels: 1, out_channels: 20, kernel: 5, in_side: 28, offset: 0 };
 const SECOND: Convolution =
     Convolution { in_channels: 20, out_channels: 50, kernel: 5, in_side: 12, offset: FIRST.end() };
+const FIRST_PIXELS: Direct = Direct::of(FIRST);
+const SECOND_TILES: Winograd = Winograd::of(SECOND);
 const HIDDEN: Dense = Dense::new(SECOND.end(), 800, 500);
 const CLASSES: Dense = Dense::new(HIDDEN.end(), 500, 10);
 
@@ -24,7 +28,7 @@ const MAP: usize = FEATURES / SECOND.out_channels;
 
 /// Images that go through the dense layers together; more come in several passes.
 const BLOCK: usize = 64;
-/// Images that are unrolled together: their windows should stay in a second-level cache.
+/// Images that are convolved together: their tiles should stay in a second-level cache.
 const CHUNK: usize = 5;
 
 /// conv 1→20 k5, ReLU, pool; conv 20→50 k5, ReLU, pool; 800→500, ReLU; 500→10; log-softmax.
@@ -44,9 +48,7 @@ pub struct MnistCnn {
 struct Buffers {
     first: Kernel,
     second: Kernel,
-    // Windows of a chunk, and their slopes.
-    rows: Vec<f32>,
-    rows_slope: Vec<f32>,
+    second_spectra: Spectra,
     // What a convolution puts out for a chunk, and its slope on the way back.
     map: Vec<f32>,
     // The first pooling of a block, channels last, and where each maximum came from.
@@ -69,8 +71,6 @@ struct Buffers {
 impl Workspace for Buffers {
     fn bytes(&self) -> u64 {
         let numbers = [
-            &self.rows,
-            &self.rows_slope,
             &self.map,
             &self.pooled,
             &self.pooled_chunk,
@@ -87,6 +87,7 @@ impl Workspace for Buffers {
             + held(&self.classes_bias)
             + self.first.bytes()
             + self.second.bytes()
+            + self.second_spectra.bytes()
     }
 }
 
@@ -107,6 +108,7 @@ impl Buffers {
     fn start(&mut self, params: &[f32]) {
         FIRST.load_backward(params, &mut self.first);
         SECOND.load_backward(params, &mut self.second);
+        SECOND_TILES.load_backward(&self.second, &mut self.second_spectra);
         grown(&mut self.hidden_bias, HIDDEN.outputs).fill(0.0);
         grown(&mut self.classes_bias, CLASSES.outputs).fill(0.0);
     }
@@ -114,6 +116,7 @@ impl Buffers {
     fn load(&mut self, params: &[f32]) {
         FIRST.load_forward(params, &mut self.first);
         SECOND.load_forward(params, &mut self.second);
+        SECOND_TILES.load_forward(&self.second, &mut self.second_spectra);
     }
 
     fn forward(&mut self, params: &[f32], images: &[f32]) {
@@ -138,18 +141,14 @@ impl Buffers {
 
     fn forward_chunk(&mut self, params: &[f32], images: &[f32], start: usize) {
         let count = images.len() / IMAGE;
-        let rows = grown(&mut self.rows, count * FIRST.rows_len());
-        FIRST.unroll(images, FIRST.all_lines(), rows);
         let map = grown(&mut self.map, count * FIRST.out_len());
-        FIRST.forward(&self.first, rows, map);
+        FIRST_PIXELS.forward(&self.first, images, map);
         let pooled = &mut self.pooled[start * POOLED..(start + count) * POOLED];
         let from = &mut self.pooled_from[start * POOLED..(start + count) * POOLED];
         pool(map, FIRST.out_side(), FIRST.bias(params), pooled, from);
 
-        let rows = grown(&mut self.rows, count * SECOND.rows_len());
-        SECOND.unroll(pooled, SECOND.all_lines(), rows);
         let map = grown(&mut self.map, count * SECOND.out_len());
-        SECOND.forward(&self.second, rows, map);
+        SECOND_TILES.forward(pooled, &mut self.second_spectra, map);
         let pooled = grown(&mut self.pooled_chunk, count * FEATURES);
         let from = &mut self.features_from[start * FEATURES..(start + count) * FEATURES];
         pool(map, SECOND.out_side(), SECOND.bias(params), pooled, from);
@@ -203,25 +202,19 @@ impl Buffers {
         unpool(slope, from, SECOND.out_side(), SECOND.out_channels, map);
 
         let range = start * POOLED..(start + count) * POOLED;
-        let rows = grown(&mut self.rows, count * SECOND.rows_len());
-        SECOND.unroll(&self.pooled[range.clone()], SECOND.all_lines(), rows);
-        SECOND.add_weight_gradient(rows, map, &mut self.second);
-        let rows_slope = grown(&mut self.rows_slope, count * SECOND.rows_len());
-        SECOND.input_gradient(&self.second, map, rows_slope);
         let slope = grown(&mut self.pooled_chunk, count * POOLED);
-        slope.fill(0.0);
-        SECOND.fold(rows_slope, SECOND.all_lines(), slope);
+        let pooled = &self.pooled[range.clone()];
+        SECOND_TILES.backward(pooled, map, &mut self.second_spectra, slope);
 
         let from = &self.pooled_from[range];
         add_open_sums(slope, from, self.first.bias_sums());
         let map = grown(&mut self.map, count * FIRST.out_len());
         unpool(slope, from, FIRST.out_side(), FIRST.out_channels, map);
-        let rows = grown(&mut self.rows, count * FIRST.rows_len());
-        FIRST.unroll(images, FIRST.all_lines(), rows);
-        FIRST.add_weight_gradient(rows, map, &mut self.first);
+        FIRST_PIXELS.add_weight_gradient(images, map, &mut self.first);
     }
 
-    fn finish(&self, grad: &mut [f32]) {
+    fn finish(&mut self, grad: &mut [f32]) {
+        SECOND_TILES.finish(&self.second_spectra, &mut self.second);
         FIRST.write_gradient(&self.first, grad);
         SECOND.write_gradient(&self.second, grad);
         HIDDEN.write_bias(&self.hidden_bias, grad);

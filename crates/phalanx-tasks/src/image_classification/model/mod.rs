@@ -6,12 +6,14 @@ mod batch_norm;
 mod cifar_cnn;
 mod convolution;
 mod dense;
+mod direct;
 mod elementwise;
 mod initial;
 mod loss;
 mod matrix;
 mod mnist_cnn;
 mod perceptron;
+mod winograd;
 mod workspace;
 
 pub use cifar_cnn::CifarCnn;
