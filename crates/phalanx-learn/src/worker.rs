@@ -147,7 +147,10 @@ impl Worker {
         if self.spy.is_flipped_wanted && loss.is_some() {
             let mut flipped = vec![0.0; self.task.dim()];
             self.task.gradient(self.algorithm.params(), Batch::LastFlipped, &mut flipped)?;
-            self.flipped = Some(Vector::new(flipped[self.task.shared()].to_vec()));
+            let shared = self.task.shared();
+            flipped.truncate(shared.end);
+            flipped.drain(..shared.start);
+            self.flipped = Some(Vector::new(flipped));
         }
         if self.algorithm.phases(turn.round) == 0 {
             if !kernel::is_finite(&vector) {

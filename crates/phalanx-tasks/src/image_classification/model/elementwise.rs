@@ -2,7 +2,7 @@
 //!
 //! Each is compiled for several vector widths and chosen at run time. No width changes a bit:
 //! no pass sums across lanes in f32, and multiplications and additions are fused exactly where
-//! `mul_add` says so.
+//! `mul_add` says so (a processor that cannot fuse gets the same bits from software, slowly).
 
 /// Defines a function whose body is compiled for AVX-512, AVX2 and the baseline.
 macro_rules! widened {
