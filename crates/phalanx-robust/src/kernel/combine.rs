@@ -75,7 +75,9 @@ pub(super) fn combine_many_on<T: Terms>(
     }
     let mut first = [0; FIRST_MAX];
     let first = find_equals(combinations, &mut first);
-    let plan = Plan::new(rows, combinations, first);
+    let own = (0..combinations.len()).filter(|&at| first.get(at).is_none_or(|first| *first == at));
+    let terms = own.map(|index| combinations[index].terms.as_ref().len()).sum();
+    let plan = Plan::new(rows.len(), terms, first);
     if products < LEAST_PARALLEL {
         for start in (0..dim).step_by(BLOCK) {
             let columns = start..(start + BLOCK).min(dim);
@@ -99,31 +101,25 @@ pub(super) fn combine_many_on<T: Terms>(
 
 /// Which combinations share a sum, and how the others are found.
 #[derive(Debug, Clone, Copy)]
-struct Plan<'a> {
+pub(super) struct Plan<'a> {
     /// for each combination the first one with the same terms; empty where nobody looked
     first: &'a [usize],
     is_panel: bool,
 }
 
 /// Some columns of many combinations, whose outputs begin at column `offset`.
-struct Part<'a, 'b, T> {
-    rows: &'a [&'a [f32]],
-    columns: Range<usize>,
-    outputs: &'a mut [Combination<'b, T>],
-    offset: usize,
+pub(super) struct Part<'a, 'b, T> {
+    pub(super) rows: &'a [&'a [f32]],
+    pub(super) columns: Range<usize>,
+    pub(super) outputs: &'a mut [Combination<'b, T>],
+    pub(super) offset: usize,
 }
 
 impl<'a> Plan<'a> {
-    fn new<T: Terms>(
-        rows: &[&[f32]],
-        combinations: &[Combination<'_, T>],
-        first: &'a [usize],
-    ) -> Self {
-        let mut plan = Self { first, is_panel: false };
-        let own = (0..combinations.len()).filter(|&index| plan.shared(index).is_none());
-        let terms: usize = own.map(|index| combinations[index].terms.as_ref().len()).sum();
-        plan.is_panel = rows.len() <= PANEL_ROWS_MAX && terms >= PANEL_USES_MIN * rows.len();
-        plan
+    /// For so many rows, and so many terms in all combinations that have a sum of their own.
+    pub(super) fn new(rows: usize, terms: usize, first: &'a [usize]) -> Self {
+        let is_panel = rows <= PANEL_ROWS_MAX && terms >= PANEL_USES_MIN * rows;
+        Self { first, is_panel }
     }
 
     /// The earlier combination that has the sum of combination `index`.
@@ -132,7 +128,7 @@ impl<'a> Plan<'a> {
         self.first.get(index).copied().filter(|first| *first < index)
     }
 
-    fn run<T: Terms>(self, path: Path, part: Part<'_, '_, T>) {
+    pub(super) fn run<T: Terms>(self, path: Path, part: Part<'_, '_, T>) {
         let Part { rows, columns, outputs, offset } = part;
         let local = columns.start - offset..columns.end - offset;
         let mut done = 0;
