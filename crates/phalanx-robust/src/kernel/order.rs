@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 use self::finish::finish;
 use self::lanes::{Lanes, Portable};
-pub use self::mixed::{Family, MixtureTerms};
+pub use self::mixed::{Family, Make, MixtureTerms};
 use self::network::{Pair, batcher, prune};
 
 mod finish;

@@ -15,13 +15,16 @@ const STRIDE: usize = WIDTH + 16;
 /// Index and weight of the vectors of one mixture, ascending by index, weights not 0.
 pub type MixtureTerms = Vec<(usize, f64)>;
 
+/// Writes the columns of a vector from the given one on.
+pub type Make<'a> = dyn Fn(usize, &mut [f32]) + Sync + 'a;
+
 /// Vectors of which some columns are asked for at a time.
 #[derive(Clone, Copy)]
 pub struct Family<'a> {
     /// those that lie in memory, at least one
     pub rows: &'a [&'a [f32]],
-    /// writes the columns from the given one on of one more vector, whose index follows theirs
-    pub made: Option<&'a (dyn Fn(usize, &mut [f32]) + Sync)>,
+    /// makes one more vector, whose index follows theirs
+    pub made: Option<&'a Make<'a>>,
 }
 
 /// Where one value of a column comes from.
