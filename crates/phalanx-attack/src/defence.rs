@@ -1,12 +1,21 @@
 //! The defence as the adversary knows it: what would the rule make of this forgery?
-use phalanx_robust::{AggregateError, Aggregator, StateError, StateReader, StateWriter, Vectors};
+use phalanx_robust::mixing::ColumnRule;
+use phalanx_robust::{
+    AggregateError, Aggregator, Geometry, Needs, Pairs, StateError, StateReader, StateWriter,
+    Vectors,
+};
 
 use crate::line::Line;
 use crate::moments;
 
+mod columns;
 mod quadratic;
 
+use columns::Pass;
 use quadratic::{Combination, Quadratic};
+
+/// What a rule asks for that compares no vectors.
+const NOTHING: Needs = Needs { pairs: Pairs::None, has_norms: false };
 
 /// The honest nodes' rule, for attacks that search against it.
 pub struct Defence {
@@ -22,12 +31,19 @@ impl Defence {
     /// rule is self-centred; otherwise one evaluation serves all.
     ///
     /// A rule of distances and weights never looks at a coordinate again: everything along the
-    /// line is a quadratic in c, found from one pass over the vectors. Other rules are run.
+    /// line is a quadratic in c, found from one pass over the vectors. A rule of mixtures and a
+    /// statistic of their coordinates has its weights from there too, and is run in blocks that
+    /// stay in a cache. Other rules are run.
+    ///
+    /// Where two vectors are equally far from a third but for rounding, the weights may be those
+    /// of either, for the rule has its distances from coordinates. Copies of one forgery are
+    /// exactly equal here as there, and distances among honest vectors are computed from them.
     ///
     /// # Cost
     /// Once `O(h² d)` for the distances among the honest vectors and three points, then `O(n²)`
-    /// plus the weights for each evaluation (h times when the rule is self-centred). Rules that
-    /// look at coordinates: `O(d)` memory once, then the rule itself, once or h times for each
+    /// plus the weights for each evaluation (h times when the rule is self-centred). Rules of
+    /// mixtures: `O(d)` memory once, then a pass over the vectors for each evaluation. Other rules
+    /// that look at coordinates: the same memory, then the rule itself, once or h times for each
     /// evaluation.
     pub fn along<'a>(
         &'a mut self,
@@ -37,14 +53,16 @@ impl Defence {
     ) -> Displacement<'a> {
         assert_eq!(line.base.len(), honest.dim(), "a line in the space of the honest vectors");
         let memory = self.memory();
-        let quadratic = match self.rule.geometric() {
-            Some(_) if memory.is_empty() => Some(Quadratic::new(honest, byzantine, line)),
-            _ => None,
-        };
         let is_self_centred = self.is_self_centred;
+        let asks = |rule: &mut dyn ColumnRule| rule.needs() != NOTHING;
+        let is_quadratic = self.rule.geometric().is_some()
+            || (!is_self_centred && self.rule.column_rule().is_some_and(asks));
+        let quadratic =
+            (is_quadratic && memory.is_empty()).then(|| Quadratic::new(honest, byzantine, line));
         let (rule, out, response) = (&mut *self.rule, Vec::new(), Vec::new());
         let direct = Direct { rule, honest, byzantine, is_self_centred, memory, out, response };
-        Displacement { direct, quadratic, line, mean: Vec::new(), forged: Vec::new() }
+        let (mean, forged, pass) = Default::default();
+        Displacement { direct, quadratic, pass, line, mean, forged }
     }
 
     /// Lets a rule with memory see what the honest nodes will be given in this turn, so that the
@@ -91,6 +109,7 @@ impl Defence {
 pub struct Displacement<'a> {
     direct: Direct<'a>,
     quadratic: Option<Quadratic>,
+    pass: Pass,
     line: &'a Line,
     /// x̄; empty until it is needed
     mean: Vec<f64>,
@@ -153,15 +172,42 @@ impl Displacement<'_> {
             (Some(quadratic), Some(rule)) if quadratic.is_within_range(factor) => quadratic
                 .respond(rule, is_self_centred, factor)
                 .map(|combination| quadratic.squared_norm(&combination)),
-            _ => {
-                if self.mean.is_empty() {
-                    self.mean = moments::exact_mean(self.direct.honest.rows());
-                }
-                self.respond_directly(factor)
-                    .map(|()| squared_distance(&self.direct.response, &self.mean))
-            }
+            _ => self.squared_by_coordinates(factor),
         };
         squared.ok().filter(|value| value.is_finite()).unwrap_or(f64::NEG_INFINITY)
+    }
+
+    /// `J(c)` of a rule that looks at coordinates.
+    fn squared_by_coordinates(&mut self, factor: f64) -> Result<f64, AggregateError> {
+        if self.mean.is_empty() {
+            self.mean = moments::exact_mean(self.direct.honest.rows());
+        }
+        if let Some(squared) = self.squared_by_columns(factor)? {
+            return Ok(squared);
+        }
+        self.respond_directly(factor)?;
+        Ok(squared_distance(&self.direct.response, &self.mean))
+    }
+
+    /// `J(c)` in one pass over blocks; `None` for a rule that is not of that kind.
+    fn squared_by_columns(&mut self, factor: f64) -> Result<Option<f64>, AggregateError> {
+        let Self { direct, quadratic, pass, line, mean, .. } = self;
+        if direct.is_self_centred || !direct.memory.is_empty() {
+            return Ok(None);
+        }
+        let Some(rule) = direct.rule.column_rule() else { return Ok(None) };
+        let unknown;
+        let geometry = match quadratic {
+            Some(quadratic) if quadratic.is_within_range(factor) => {
+                quadratic.geometry(rule.needs().has_norms, factor)
+            }
+            None if rule.needs() == NOTHING => {
+                unknown = Geometry::unknown(direct.honest.count() + direct.byzantine);
+                &unknown
+            }
+            _ => return Ok(None),
+        };
+        pass.squared(rule, geometry, (direct.honest, mean), (*line, factor))
     }
 
     /// `√J(c)`, the distance from x̄.

@@ -21,7 +21,13 @@ pub struct Line {
 impl Line {
     /// Writes `a(factor)`, rounded once.
     pub fn write(&self, factor: f64, out: &mut [f32]) {
-        for ((out, base), direction) in out.iter_mut().zip(&self.base).zip(&self.direction) {
+        self.write_part(factor, 0, out);
+    }
+
+    /// As [`Line::write`], the coordinates from `start` on that `out` holds.
+    pub(crate) fn write_part(&self, factor: f64, start: usize, out: &mut [f32]) {
+        let both = self.base[start..].iter().zip(&self.direction[start..]);
+        for (out, (base, direction)) in out.iter_mut().zip(both) {
             *out = (f64::from(*base) + factor * f64::from(*direction)) as f32;
         }
     }

@@ -117,6 +117,12 @@ impl Quadratic {
         at_least_0(among_honest + 2.0 * across + self.form(*rest))
     }
 
+    /// The geometry of honest rows and copies of `a(factor)`.
+    pub(super) fn geometry(&mut self, has_norms: bool, factor: f64) -> &Geometry {
+        self.place(has_norms, factor);
+        &self.geometry
+    }
+
     /// Fills the geometry of honest rows and copies of `a(c)`.
     fn place(&mut self, has_norms: bool, factor: f64) {
         let h = self.honest;

@@ -6,20 +6,23 @@
 //! name after a slash, as in `nearest-neighbor-mixing+centered-clipping/tau=100`. Without
 //! `--rules` these are all rules, all mixings, and each mixing before the trimmed mean.
 //! `arc@in-place` clips a copy of the vectors that was made outside the clock, where it lies.
+//! `combinations` is what a simulator does for n − f nodes at once, each the mean of other n − 2f
+//! vectors; `combinations/outputs=3` is fewer of them.
 //! Further words: `--threads 2`, `--runs 9`, `--bound-gib 1` (larger inputs are skipped, aloud).
 //! `--serve` measures what it reads on stdin, turn by turn: see `measure::serve`.
 #![expect(clippy::print_stdout, reason = "a bench's result is what it prints")]
+use phalanx_robust::kernel::{Borrowed, Combination, combine_many};
 use phalanx_robust::mixing::MIXINGS;
 use phalanx_robust::rule::BuildError;
 use phalanx_robust::{
-    Aggregator, Chain, Mixing, Population, PopulationError, RULES, Rows, Vectors,
+    Aggregator, Chain, Mixing, Population, PopulationError, RULES, Rng, Rows, Value, Vectors,
 };
 use rayon::prelude::*;
 
 mod chain;
 mod measure;
 
-use chain::links;
+use chain::{link_of, links};
 use measure::{Anything, Measured, gaussian, numbers, serve, spread, time};
 
 fn main() -> Anything<()> {
@@ -90,6 +93,7 @@ enum Subject {
     Rule(Box<dyn Aggregator>, Vec<f32>),
     Mixing(Box<dyn Mixing>, Rows),
     InPlace(Box<dyn Mixing>, Rows),
+    Combinations(Vec<Vec<(usize, f64)>>, Rows),
 }
 
 impl Subject {
@@ -112,6 +116,12 @@ impl Subject {
     }
 
     fn build(text: &str, population: Population, d: usize) -> Anything<Self> {
+        if let ("combinations", given) = link_of(text)? {
+            let terms = combinations(population, given.get("outputs"));
+            let mut out = Rows::default();
+            out.resize(terms.len(), d);
+            return Ok(Self::Combinations(terms, out));
+        }
         let (name, is_in_place) = match text.split_once("@in-place") {
             Some((name, more)) => (format!("{name}{more}"), true),
             None => (text.to_owned(), false),
@@ -144,6 +154,12 @@ impl Subject {
                     return Err("the mixing does not work in place".into());
                 }
             }
+            Self::Combinations(all, out) => {
+                let both = all.iter().zip(out.rows_mut());
+                let mut many: Vec<Borrowed<'_>> =
+                    both.map(|(terms, out)| Combination { terms: terms.as_slice(), out }).collect();
+                combine_many(rows, &mut many);
+            }
         }
         Ok(())
     }
@@ -151,9 +167,29 @@ impl Subject {
     fn result(&self) -> Vec<f32> {
         match self {
             Self::Rule(_, out) => out.clone(),
-            Self::Mixing(_, out) | Self::InPlace(_, out) => out.rows().flatten().copied().collect(),
+            Self::Mixing(_, out) | Self::InPlace(_, out) | Self::Combinations(_, out) => {
+                out.rows().flatten().copied().collect()
+            }
         }
     }
+}
+
+/// Means of n − 2f rows each, drawn at random; n − f of them unless `outputs` says how many.
+fn combinations(population: Population, outputs: Option<&Value>) -> Vec<Vec<(usize, f64)>> {
+    let (n, f) = (population.n(), population.f());
+    let outputs = match outputs {
+        Some(Value::Integer(outputs)) => *outputs as usize,
+        _ => n - f,
+    };
+    let keep = n - 2 * f;
+    let draw = |output: usize| {
+        let mut order: Vec<usize> = (0..n).collect();
+        Rng::stream(0, output as u64, "combinations").shuffle(&mut order);
+        order.truncate(keep);
+        order.sort_unstable();
+        order.into_iter().map(|row| (row, 1.0 / keep as f64)).collect()
+    };
+    (0..outputs).map(draw).collect()
 }
 
 /// Measures one subject, each run next to a copy of the same bytes.

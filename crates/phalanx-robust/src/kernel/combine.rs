@@ -16,6 +16,14 @@ const STREAMS: usize = 8;
 const GROUPS_OF_MANY: usize = 256;
 /// Rows that are added to those in one go.
 const AT_ONCE: usize = 8;
+/// Columns of a panel, whose sums stay in registers.
+const PANEL_COLUMNS: usize = GROUPS * LANES;
+/// Columns ahead of a panel that are asked for early.
+const PANEL_AHEAD: usize = 2 * PANEL_COLUMNS;
+/// Most rows of a panel: 64 KiB.
+const PANEL_ROWS_MAX: usize = 128;
+/// A row must be used so many times, on average, for a panel to pay.
+const PANEL_USES_MIN: usize = 2;
 /// Products below which threads cost more than they save.
 const LEAST_PARALLEL: usize = 1 << 19;
 
@@ -67,21 +75,13 @@ pub(super) fn combine_many_on<T: Terms>(
     }
     let mut first = [0; FIRST_MAX];
     let first = find_equals(combinations, &mut first);
+    let own = (0..combinations.len()).filter(|&at| first.get(at).is_none_or(|first| *first == at));
+    let terms = own.map(|index| combinations[index].terms.as_ref().len()).sum();
+    let plan = Plan::new(rows.len(), terms, first);
     if products < LEAST_PARALLEL {
         for start in (0..dim).step_by(BLOCK) {
             let columns = start..(start + BLOCK).min(dim);
-            for index in 0..combinations.len() {
-                let (earlier, later) = combinations.split_at_mut(index);
-                let Combination { terms, out } = &mut later[0];
-                let out = &mut out[columns.clone()];
-                match first.get(index).filter(|first| **first < index) {
-                    Some(first) => out.copy_from_slice(&earlier[*first].out[columns.clone()]),
-                    None => {
-                        let weights = Weights::Sparse((*terms).as_ref());
-                        path.run(Block { rows, weights, columns: columns.clone(), out });
-                    }
-                }
-            }
+            plan.run(path, Part { rows, columns, outputs: combinations, offset: 0 });
         }
         return;
     }
@@ -93,17 +93,108 @@ pub(super) fn combine_many_on<T: Terms>(
         }
     }
     blocks.into_par_iter().enumerate().for_each(|(block, mut combinations)| {
-        for index in 0..combinations.len() {
-            let (earlier, later) = combinations.split_at_mut(index);
-            let Combination { terms, out } = &mut later[0];
-            if let Some(first) = first.get(index).filter(|first| **first < index) {
-                out.copy_from_slice(earlier[*first].out);
-                continue;
-            }
-            let columns = block * BLOCK..block * BLOCK + out.len();
-            path.run(Block { rows, weights: Weights::Sparse(terms), columns, out });
-        }
+        let offset = block * BLOCK;
+        let columns = offset..(offset + BLOCK).min(dim);
+        plan.run(path, Part { rows, columns, outputs: &mut combinations, offset });
     });
+}
+
+/// Which combinations share a sum, and how the others are found.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Plan<'a> {
+    /// for each combination the first one with the same terms; empty where nobody looked
+    first: &'a [usize],
+    is_panel: bool,
+}
+
+/// Some columns of many combinations, whose outputs begin at column `offset`.
+pub(super) struct Part<'a, 'b, T> {
+    pub(super) rows: &'a [&'a [f32]],
+    pub(super) columns: Range<usize>,
+    pub(super) outputs: &'a mut [Combination<'b, T>],
+    pub(super) offset: usize,
+}
+
+impl<'a> Plan<'a> {
+    /// For so many rows, and so many terms in all combinations that have a sum of their own.
+    pub(super) fn new(rows: usize, terms: usize, first: &'a [usize]) -> Self {
+        let is_panel = rows <= PANEL_ROWS_MAX && terms >= PANEL_USES_MIN * rows;
+        Self { first, is_panel }
+    }
+
+    /// The earlier combination that has the sum of combination `index`.
+    #[inline(always)]
+    fn shared(self, index: usize) -> Option<usize> {
+        self.first.get(index).copied().filter(|first| *first < index)
+    }
+
+    pub(super) fn run<T: Terms>(self, path: Path, part: Part<'_, '_, T>) {
+        let Part { rows, columns, outputs, offset } = part;
+        let local = columns.start - offset..columns.end - offset;
+        let mut done = 0;
+        if self.is_panel {
+            done = local.len() / PANEL_COLUMNS * PANEL_COLUMNS;
+            let columns = columns.start..columns.start + done;
+            let part = Part { rows, columns, outputs: &mut *outputs, offset };
+            match rows.len() {
+                ..=32 => path.run(Panel::<T, 32> { plan: self, part }),
+                _ => path.run(Panel::<T, PANEL_ROWS_MAX> { plan: self, part }),
+            }
+        }
+        for index in 0..outputs.len() {
+            let (earlier, later) = outputs.split_at_mut(index);
+            let Combination { terms, out } = &mut later[0];
+            let out = &mut out[local.clone()];
+            if let Some(first) = self.shared(index) {
+                out.copy_from_slice(&earlier[first].out[local.clone()]);
+            } else if done < out.len() {
+                let weights = Weights::Sparse((*terms).as_ref());
+                let columns = columns.start + done..columns.end;
+                path.run(Block { rows, weights, columns, out: &mut out[done..] });
+            }
+        }
+    }
+}
+
+/// Many combinations, a few columns at a time: each row is widened once for all of them, and what
+/// they read lies in a first-level cache.
+struct Panel<'a, 'b, T, const ROWS: usize> {
+    plan: Plan<'a>,
+    part: Part<'a, 'b, T>,
+}
+
+impl<T: Terms, const ROWS: usize> Kernel for Panel<'_, '_, T, ROWS> {
+    #[inline(always)]
+    fn run<M: Machine>(self, machine: M) {
+        let Self { plan, part: Part { rows, columns, outputs, offset } } = self;
+        let mut panel = [[machine.splat(0.0); GROUPS]; ROWS];
+        for start in columns.step_by(PANEL_COLUMNS) {
+            for (row, wide) in rows.iter().zip(&mut panel) {
+                let values = row[start..start + PANEL_COLUMNS].as_chunks::<LANES>().0;
+                for line in 0..PANEL_COLUMNS / 16 {
+                    machine.prefetch(row.get(start + PANEL_AHEAD + 16 * line));
+                }
+                wide.iter_mut().zip(values).for_each(|(to, from)| *to = machine.load(from));
+            }
+            for (index, Combination { terms, out }) in outputs.iter_mut().enumerate() {
+                if plan.shared(index).is_some() {
+                    continue;
+                }
+                let out = &mut out[start - offset..][..PANEL_COLUMNS];
+                let mut sums = [machine.splat(-0.0); GROUPS];
+                for &(row, weight) in terms.as_ref() {
+                    if weight != 0.0 {
+                        let (weight, values) = (machine.splat(weight), &panel[row]);
+                        for group in 0..GROUPS {
+                            sums[group] = machine.fma(weight, values[group], sums[group]);
+                        }
+                    }
+                }
+                let out = out.as_chunks_mut::<LANES>().0;
+                sums.iter().zip(out).for_each(|(sum, out)| machine.store(*sum, out));
+            }
+        }
+    }
 }
 
 /// Combinations that are looked through for equal ones.

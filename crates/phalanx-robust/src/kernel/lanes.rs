@@ -31,6 +31,12 @@ pub(crate) trait Machine: Copy {
     /// The lanes as numbers.
     fn to_array(self, value: Self::Lanes) -> [f64; LANES];
 
+    /// Asks for the cache line of a number that will be loaded soon; nothing where there is none.
+    #[inline(always)]
+    fn prefetch(self, from: Option<&f32>) {
+        let _ = from;
+    }
+
     /// Sixteen zeros.
     fn no_singles(self) -> Self::Singles;
     /// Sixteen f32.
@@ -261,6 +267,12 @@ mod x86 {
             lanes
         }
         #[inline(always)]
+        fn prefetch(self, from: Option<&f32>) {
+            if let Some(from) = from {
+                proven!(_mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(from).cast()));
+            }
+        }
+        #[inline(always)]
         fn no_singles(self) -> __m512 {
             proven!(_mm512_setzero_ps())
         }
@@ -367,6 +379,12 @@ mod x86 {
                 _mm256_storeu_pd(lanes.as_mut_ptr().add(4), value.1);
             });
             lanes
+        }
+        #[inline(always)]
+        fn prefetch(self, from: Option<&f32>) {
+            if let Some(from) = from {
+                proven!(_mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(from).cast()));
+            }
         }
         #[inline(always)]
         fn no_singles(self) -> Self::Singles {

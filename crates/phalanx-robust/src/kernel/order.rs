@@ -12,10 +12,12 @@ use rayon::prelude::*;
 
 use self::finish::finish;
 use self::lanes::{Lanes, Portable};
+pub use self::mixed::{Family, Make, MixtureTerms};
 use self::network::{Pair, batcher, prune};
 
 mod finish;
 mod lanes;
+mod mixed;
 mod network;
 #[cfg(target_arch = "x86_64")]
 mod unrolled;
@@ -67,6 +69,17 @@ impl Statistic {
             Self::TrimmedMean { trim } => (trim, n - trim - 1, false),
             Self::TrimmedMidpoint { trim } => (trim, n - trim - 1, true),
             Self::MeanAroundMedian { .. } | Self::MeanAroundTrimmedMean { .. } => (0, n - 1, false),
+        }
+    }
+
+    /// Values of a column of n that may be NaN or infinite: the result is finite all the same.
+    pub fn tolerated(self, n: usize) -> usize {
+        match self {
+            Self::Median => (n - 1) / 2,
+            Self::TrimmedMean { trim }
+            | Self::TrimmedMidpoint { trim }
+            | Self::MeanAroundTrimmedMean { trim } => trim,
+            Self::MeanAroundMedian { keep } => n - keep,
         }
     }
 
@@ -157,7 +170,7 @@ struct Block<'a> {
 impl Columns {
     /// Writes the statistic of every coordinate to `out` and returns the largest number of
     /// entries that are not finite in one coordinate. The result is finite where that is at most
-    /// `(n − 1) / 2` (median) or `trim` or `n − keep` (the others).
+    /// [`Statistic::tolerated`].
     ///
     /// # Panics
     /// When the statistic does not exist for so many rows, or lengths differ: bugs of the caller.

@@ -247,6 +247,43 @@ fn every_path_gives_the_same_combinations() {
     }
 }
 
+/// Enough outputs for a panel, some of them equal; rows that nobody names hold NaN.
+#[test]
+fn many_combinations_have_the_bits_of_one() {
+    for (count, dim) in [(5, 63), (9, 64), (12, 2111), (26, 130), (33, 4200), (128, 200), (129, 70)]
+    {
+        let mut rows = family(2, count, dim);
+        rows[1].fill(f32::NAN);
+        let rows = views(&rows);
+        let mut rng = Rng::stream(5, count as u64, "many");
+        let mut weight = |i: usize| match (i, rng.below(3)) {
+            (1, _) | (_, 0) => 0.0,
+            _ => rng.unit() - 0.3,
+        };
+        let mut dense: Vec<Vec<f64>> =
+            (0..9).map(|_| (0..count).map(&mut weight).collect()).collect();
+        dense[4] = dense[2].clone();
+        let terms: Vec<Vec<(usize, f64)>> = (dense.iter().enumerate())
+            // A weight of 0 that is listed is left out as well.
+            .map(|(at, all)| all.iter().copied().enumerate().skip(at / 8).collect())
+            .collect();
+        for path in Path::all() {
+            let mut found = vec![vec![f32::NAN; dim]; terms.len()];
+            let both = terms.iter().map(Vec::as_slice).zip(&mut found);
+            let mut many: Vec<_> = both.map(|(terms, out)| Combination { terms, out }).collect();
+            combine_many_on(path, &rows, &mut many);
+            for (at, (weights, found)) in dense.iter().zip(&found).enumerate() {
+                let mut weights = weights.clone();
+                weights[..at / 8].fill(0.0);
+                let mut one = vec![f32::NAN; dim];
+                combine_on(Path::Portable, &rows, Weights::Dense(&weights), &mut one);
+                let same = one.iter().zip(found).all(|(a, b)| a.to_bits() == b.to_bits());
+                assert!(same, "{path:?} {count}x{dim}, output {at}");
+            }
+        }
+    }
+}
+
 #[test]
 fn every_path_gives_the_same_moments() {
     for (kind, count, dim) in shapes().filter(|(kind, ..)| *kind != 5) {

@@ -1,6 +1,6 @@
 //! Bucketing: means of a few vectors drawn at random.
 use crate::args::Param;
-use crate::geometry::Geometry;
+use crate::geometry::{Geometry, Pairs};
 use crate::kernel::{self, Borrowed, Combination};
 use crate::mixing::{GeometricMixing, Mixing, MixingRule, Mixtures, Rows};
 use crate::random::Rng;
@@ -59,6 +59,10 @@ impl Bucketing {
 }
 
 impl GeometricMixing for Bucketing {
+    fn pairs(&self) -> Pairs {
+        Pairs::None
+    }
+
     fn mixtures(
         &mut self,
         geometry: &Geometry,

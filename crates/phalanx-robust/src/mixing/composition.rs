@@ -64,6 +64,11 @@ impl Mixtures {
 
 /// A mixing whose output is `Σ W_aj x_j` with weights that depend on the geometry alone.
 pub trait GeometricMixing: Send {
+    /// Which distances it looks at.
+    fn pairs(&self) -> Pairs {
+        Pairs::All
+    }
+
     /// Writes the weights of all mixtures, each of which sums to 1.
     ///
     /// # Errors
@@ -103,19 +108,35 @@ impl Composition {
         geometry: &Geometry,
         own: Option<usize>,
     ) -> Result<(), AggregateError> {
+        self.mix_only(mixing, geometry, own)?;
+        self.measure(geometry);
+        Ok(())
+    }
+
+    /// As [`Composition::mix`], for a last mixing: nobody asks how far its mixtures lie.
+    pub(super) fn mix_only(
+        &mut self,
+        mixing: &mut dyn GeometricMixing,
+        geometry: &Geometry,
+        own: Option<usize>,
+    ) -> Result<(), AggregateError> {
         let current = if self.is_mixed { &self.mixed } else { geometry };
         mixing.mixtures(current, own, &mut self.step)?;
         self.total.followed_by(&self.step, &mut self.next);
         std::mem::swap(&mut self.total, &mut self.next);
         self.is_mixed = true;
-        self.measure(geometry);
         Ok(())
+    }
+
+    /// The mixtures so far in terms of the inputs.
+    pub(super) fn total(&self) -> &Mixtures {
+        &self.total
     }
 
     /// The geometry of the mixtures from that of the inputs: with `c = W_a − W_b`, which sums
     /// to 0, `‖y_a − y_b‖² = −½ Σ c_i c_j ‖x_i − x_j‖²`. Inputs that both mixtures share cancel
     /// exactly, however far they lie.
-    fn measure(&mut self, geometry: &Geometry) {
+    pub(super) fn measure(&mut self, geometry: &Geometry) {
         let count = self.total.count();
         self.mixed.reset(count);
         for a in 0..count {

@@ -10,12 +10,15 @@ use crate::vectors::Vectors;
 
 mod arc;
 pub(crate) mod bucketing;
+mod columns;
 mod composition;
 mod nearest_neighbor_mixing;
 mod static_clipping;
 
+pub use columns::{ColumnRule, Scaling};
 pub use composition::{GeometricMixing, Mixtures};
 
+use columns::Fused;
 use composition::Composition;
 
 /// Every mixing that an experiment file can name.
@@ -89,6 +92,11 @@ pub trait Mixing: Send {
         None
     }
 
+    /// The mixing as norms in, one factor for each vector out, when it is of that kind.
+    fn scaling(&mut self) -> Option<&mut dyn Scaling> {
+        None
+    }
+
     /// Writes what the next call depends on.
     fn save(&self, _out: &mut StateWriter) {}
 
@@ -124,6 +132,7 @@ pub struct Chain {
     composition: Composition,
     geometry: Geometry,
     weights: Vec<f64>,
+    fused: Fused,
 }
 
 impl Chain {
@@ -133,6 +142,10 @@ impl Chain {
         let is_geometric = !mixings.is_empty()
             && mixings.iter_mut().all(|mixing| mixing.geometric().is_some())
             && rule_needs.is_some();
+        let fused = match mixings.is_empty() {
+            true => Fused::default(),
+            false => Fused::new(&mut mixings, &*rule),
+        };
         let nothing = Needs { pairs: Pairs::None, has_norms: false };
         Self {
             mixings,
@@ -143,6 +156,7 @@ impl Chain {
             composition: Composition::default(),
             geometry: Geometry::default(),
             weights: Vec::new(),
+            fused,
         }
     }
 
@@ -189,7 +203,7 @@ impl Chain {
         check_output(vectors, out)?;
         let mut geometry = std::mem::take(&mut self.geometry);
         let mut weights = std::mem::take(&mut self.weights);
-        geometry.compute(vectors, self.needs());
+        geometry.compute(vectors, GeometricRule::needs(self));
         // A row alone is compared with nothing.
         if vectors.count() == 1 && !kernel::is_finite(vectors.row(0)) {
             geometry.mark_not_finite(0);
@@ -234,10 +248,20 @@ impl Aggregator for Chain {
         if vectors.weights().is_some() && !self.mixings.is_empty() {
             return Err(AggregateError::EdgeWeights);
         }
-        match self.is_geometric {
-            true => self.aggregate_weights(vectors, out),
-            false => self.aggregate_rows(vectors, out),
+        if self.is_geometric {
+            return self.aggregate_weights(vectors, out);
         }
+        if self.fused.is_possible() && self.aggregate_columns(vectors, out)? {
+            return Ok(());
+        }
+        self.aggregate_rows(vectors, out)
+    }
+
+    fn column_rule(&mut self) -> Option<&mut dyn ColumnRule> {
+        if self.mixings.is_empty() {
+            return self.rule.column_rule();
+        }
+        if self.fused.is_possible() { Some(self) } else { None }
     }
 
     fn geometric(&mut self) -> Option<&mut dyn GeometricRule> {

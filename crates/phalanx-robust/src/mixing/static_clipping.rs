@@ -2,7 +2,7 @@
 use crate::args::Param;
 use crate::geometry::{Geometry, Needs, Pairs};
 use crate::kernel;
-use crate::mixing::{Mixing, MixingRule, Rows};
+use crate::mixing::{Mixing, MixingRule, Rows, Scaling};
 use crate::registry::Entry;
 use crate::rule::AggregateError;
 use crate::vectors::Vectors;
@@ -48,6 +48,16 @@ impl StaticClipping {
     }
 }
 
+impl Scaling for StaticClipping {
+    fn factors(&mut self, geometry: &Geometry, out: &mut Vec<f64>) -> Result<(), AggregateError> {
+        geometry.finite_count(self.f)?;
+        let norms = (0..geometry.count()).map(|i| geometry.squared_norm(i).sqrt());
+        out.clear();
+        out.extend(norms.map(|norm| factor(norm, self.radius)));
+        Ok(())
+    }
+}
+
 impl Mixing for StaticClipping {
     fn mix(&mut self, vectors: Vectors<'_>, out: &mut Rows) -> Result<(), AggregateError> {
         self.start(vectors.count());
@@ -56,6 +66,10 @@ impl Mixing for StaticClipping {
         let norms = &mut self.squared_norms;
         kernel::scale_by_norm(vectors.rows(), factor, norms, out.values_mut());
         self.finish()
+    }
+
+    fn scaling(&mut self) -> Option<&mut dyn Scaling> {
+        Some(self)
     }
 
     fn mix_in_place(&mut self, rows: &mut Rows) -> Result<bool, AggregateError> {
@@ -93,17 +107,31 @@ impl Clipper {
     /// Norms of all rows; `+∞` for one that is not finite, of which there may be at most `f`.
     pub(super) fn find_norms(&mut self, vectors: Vectors<'_>) -> Result<&[f64], AggregateError> {
         // Squares of f32 cannot overflow in f64, so only a row that is not finite has no norm.
-        self.geometry.compute(vectors, Needs { pairs: Pairs::None, has_norms: true });
-        self.geometry.finite_count(self.f)?;
-        self.norms.clear();
-        self.norms.extend((0..vectors.count()).map(|i| self.geometry.squared_norm(i).sqrt()));
-        Ok(&self.norms)
+        let mut geometry = std::mem::take(&mut self.geometry);
+        geometry.compute(vectors, Needs { pairs: Pairs::None, has_norms: true });
+        let result = self.take_norms(&geometry).map(|_| ());
+        self.geometry = geometry;
+        result.map(|()| &self.norms[..])
     }
 
     /// A row longer than `radius` is scaled down to it; one without direction becomes 0.
     fn find_factors(&mut self, radius: f64) {
         self.factors.clear();
         self.factors.extend(self.norms.iter().map(|norm| factor(*norm, radius)));
+    }
+
+    /// Norms that are known already, as [`Clipper::find_norms`].
+    pub(super) fn take_norms(&mut self, geometry: &Geometry) -> Result<&[f64], AggregateError> {
+        geometry.finite_count(self.f)?;
+        self.norms.clear();
+        self.norms.extend((0..geometry.count()).map(|i| geometry.squared_norm(i).sqrt()));
+        Ok(&self.norms)
+    }
+
+    /// What the rows whose norms were found last are multiplied by.
+    pub(super) fn factors(&mut self, radius: f64) -> &[f64] {
+        self.find_factors(radius);
+        &self.factors
     }
 
     /// Clips the rows whose norms were found last.

@@ -1,5 +1,7 @@
 //! Rules that look at one coordinate at a time: an order statistic in, an aggregator out.
-use crate::kernel::order::{Columns, Statistic};
+use crate::geometry::{Geometry, Needs, Pairs};
+use crate::kernel::order::{Columns, MixtureTerms, Statistic};
+use crate::mixing::ColumnRule;
 use crate::population::{Bound, Population};
 use crate::rule::{AggregateError, Aggregator, BuildError, check_output};
 use crate::vectors::Vectors;
@@ -29,16 +31,20 @@ impl CoordinateWise {
     }
 }
 
+impl CoordinateWise {
+    /// What is made of each coordinate of `count` vectors.
+    fn fit(&self, count: usize) -> Result<Statistic, AggregateError> {
+        Population::new(count, self.f)?.require(self.bound)?;
+        Ok((self.statistic)(count, self.f))
+    }
+}
+
 impl Aggregator for CoordinateWise {
     fn aggregate(&mut self, vectors: Vectors<'_>, out: &mut [f32]) -> Result<(), AggregateError> {
         check_output(vectors, out)?;
         let n = vectors.count();
-        Population::new(n, self.f)?.require(self.bound)?;
-        let statistic = (self.statistic)(n, self.f);
-        let tolerated = match statistic {
-            Statistic::Median => (n - 1) / 2,
-            _ => self.f,
-        };
+        let statistic = self.fit(n)?;
+        let tolerated = statistic.tolerated(n);
         let found = self.columns.compute(vectors.rows(), statistic, out);
         if found > tolerated {
             return Err(AggregateError::TooManyNotFinite { found, tolerated });
@@ -46,8 +52,28 @@ impl Aggregator for CoordinateWise {
         Ok(())
     }
 
-    fn statistic(&self, count: usize) -> Option<Statistic> {
-        let population = Population::new(count, self.f).ok()?;
-        population.require(self.bound).is_ok().then(|| (self.statistic)(count, self.f))
+    fn coordinate_wise(&self, count: usize) -> Option<Result<Statistic, AggregateError>> {
+        Some(self.fit(count))
+    }
+
+    fn column_rule(&mut self) -> Option<&mut dyn ColumnRule> {
+        Some(self)
+    }
+}
+
+impl ColumnRule for CoordinateWise {
+    fn needs(&self) -> Needs {
+        Needs { pairs: Pairs::None, has_norms: false }
+    }
+
+    fn mixtures(
+        &mut self,
+        geometry: &Geometry,
+        _own: Option<usize>,
+        out: &mut Vec<MixtureTerms>,
+    ) -> Result<Option<Statistic>, AggregateError> {
+        out.clear();
+        out.extend((0..geometry.count()).map(|i| vec![(i, 1.0)]));
+        self.fit(out.len()).map(Some)
     }
 }

@@ -2,6 +2,7 @@
 use crate::args::{ArgError, Args};
 use crate::geometry::{GeometricRule, Geometry};
 use crate::kernel::order::Statistic;
+use crate::mixing::ColumnRule;
 use crate::population::{Bound, Population, PopulationError};
 use crate::registry::Entry;
 use crate::state::{StateError, StateReader, StateWriter};
@@ -186,9 +187,21 @@ pub trait Aggregator: Send {
         false
     }
 
+    /// What is made of each coordinate of `count` vectors, or why nothing, when the rule looks at
+    /// one coordinate at a time and remembers nothing.
+    fn coordinate_wise(&self, _count: usize) -> Option<Result<Statistic, AggregateError>> {
+        None
+    }
+
     /// What is made of each coordinate of `count` vectors, when the rule looks at one coordinate
     /// at a time.
-    fn statistic(&self, _count: usize) -> Option<Statistic> {
+    fn statistic(&self, count: usize) -> Option<Statistic> {
+        self.coordinate_wise(count)?.ok()
+    }
+
+    /// The rule as distances in, mixtures and a statistic of their coordinates out, when it is of
+    /// that kind.
+    fn column_rule(&mut self) -> Option<&mut dyn ColumnRule> {
         None
     }
 

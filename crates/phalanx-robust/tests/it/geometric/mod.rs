@@ -2,6 +2,7 @@
 mod breakdown;
 mod chain;
 mod clipping;
+mod columns;
 mod examples;
 mod gossip;
 mod median;
