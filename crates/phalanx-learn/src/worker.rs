@@ -104,13 +104,16 @@ pub struct Worker {
     flipped: Option<Vector>,
     /// what was shared last: once nobody else holds it, its buffer serves again
     shared: Option<Vector>,
+    /// what is shared where the algorithm only listens
+    silence: Option<Vector>,
 }
 
 impl Worker {
     /// A worker at the start of its training.
     pub fn new(me: NodeId, task: Box<dyn Task>, algorithm: Box<dyn Algorithm>) -> Self {
-        let (aggregate, spy, flipped, shared) = (Vec::new(), Spy::default(), None, None);
-        Self { me, task, algorithm, aggregate, spy, flipped, shared }
+        let (aggregate, spy) = (Vec::new(), Spy::default());
+        let (flipped, shared, silence) = (None, None, None);
+        Self { me, task, algorithm, aggregate, spy, flipped, shared, silence }
     }
 
     /// Lets an adversary look over the shoulder.
@@ -139,6 +142,9 @@ impl Worker {
     }
 
     fn propose(&mut self, turn: Turn) -> Result<Done, WorkError> {
+        if self.algorithm.is_listening(turn) {
+            return Ok(self.listen(turn));
+        }
         let params = self.algorithm.params();
         let model = self.spy.is_model_wanted.then(|| Vector::new(params.to_vec()));
         let mut vector = self.blank(self.task.shared().len());
@@ -167,6 +173,15 @@ impl Worker {
         let spied = Spied { flipped: self.flipped.clone(), model };
         let halvings = self.algorithm.halvings(turn);
         Ok(Done::Proposed { turn, vector, loss, cargo, halvings, spied })
+    }
+
+    /// Opens a turn in which there is nothing to say.
+    fn listen(&mut self, turn: Turn) -> Done {
+        let dim = self.task.shared().len();
+        let silence = self.silence.get_or_insert_with(|| Vector::new(vec![0.0; dim]));
+        let (vector, cargo) = (silence.clone(), self.algorithm.cargo(turn));
+        let (halvings, spied) = (self.algorithm.halvings(turn), Spied::default());
+        Done::Proposed { turn, vector, loss: None, cargo, halvings, spied }
     }
 
     /// A buffer that a proposal overwrites as a whole.

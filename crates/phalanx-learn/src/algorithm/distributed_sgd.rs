@@ -60,17 +60,17 @@ impl Algorithm for DistributedSgd {
         task: &mut dyn Task,
         out: &mut [f32],
     ) -> Result<Option<f64>, TaskError> {
-        if turn.phase.0 == 0 {
-            out.copy_from_slice(&self.params);
-            return Ok(None);
-        }
         if self.is_hub {
-            out.fill(0.0);
+            out.copy_from_slice(&self.params);
             return Ok(None);
         }
         let loss = task.gradient(&self.params, Batch::Fresh, out)?;
         self.momentum.absorb(out);
         Ok(Some(loss))
+    }
+
+    fn is_listening(&self, turn: Turn) -> bool {
+        turn.phase.0 == u16::from(self.is_hub)
     }
 
     fn cargo(&self, turn: Turn) -> Cargo {

@@ -113,6 +113,12 @@ pub trait Algorithm: Send {
         out: &mut [f32],
     ) -> Result<Option<f64>, TaskError>;
 
+    /// Whether the node says nothing in this turn and only opens it, to hear others. It is then
+    /// not asked to propose, and its vector, which nobody collects, is zero.
+    fn is_listening(&self, _turn: Turn) -> bool {
+        false
+    }
+
     /// What the vectors of this turn are.
     fn cargo(&self, turn: Turn) -> Cargo;
 
