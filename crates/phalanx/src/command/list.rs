@@ -6,8 +6,7 @@ use clap::{Args, ValueEnum};
 use crate::command::Verdict;
 use crate::command::columns::paragraph;
 use crate::experiment::document;
-use crate::experiment::expand::other_reader;
-use crate::experiment::{Kind, Registries};
+use crate::experiment::{FileKind, Kind, Registries};
 use crate::printer::{Printer, Tone};
 use crate::problem::Problem;
 
@@ -133,8 +132,8 @@ fn headline(file: &Path) -> String {
     let comment = text.lines().next().and_then(|line| line.strip_prefix('#'));
     let comment = comment.map(str::trim).unwrap_or_default();
     let table = document::parse(&text, &file.display().to_string()).ok();
-    match table.as_ref().and_then(other_reader) {
-        Some(command) => format!("({command}) {comment}"),
-        None => comment.to_owned(),
+    match table.as_ref().map(FileKind::of) {
+        None | Some(FileKind::Learning) => comment.to_owned(),
+        Some(other) => format!("({}) {comment}", other.commands()[0]),
     }
 }
