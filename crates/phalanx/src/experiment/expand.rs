@@ -191,6 +191,10 @@ impl Experiment {
             expectations.retain(|expectation| !replaced.contains(&expectation.key()));
             expectations.extend(own);
         }
+        for Expectation { score, origin, .. } in &expectations {
+            let is_known = known.require_score(settings.task.name, score);
+            is_known.map_err(|problem| problem.at(origin))?;
+        }
         Ok(Arm { name: source.name.clone(), settings, seeds, expectations })
     }
 
