@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use phalanx_report::control::safe::{FitSummary, OutputFit};
 use phalanx_tasks::safe_control::dynamics::Dynamics;
-use phalanx_tasks::safe_control::gp::{GaussianProcess, GpDynamics, GpError, Samples, Training};
-use phalanx_tasks::safe_control::learning::{Judgement, Observed, gather, judge, split};
+use phalanx_tasks::safe_control::gp::{
+    Calibration, GaussianProcess, GpDynamics, GpError, Samples, Training, Truth,
+};
+use phalanx_tasks::safe_control::learning::{Observed, gather, split};
 use phalanx_tasks::safe_control::plant::{Euler, Increments};
 
 use super::data::transitions;
@@ -27,8 +29,8 @@ pub(super) struct Learnt {
 pub(super) struct Data {
     pub(super) samples: Samples,
     pub(super) held_out: Option<Samples>,
-    /// whether what is held out was observed with noise
-    pub(super) has_noise: bool,
+    /// what is held out
+    pub(super) truth: Truth,
 }
 
 /// An error of a model in our words: the message, and its hint apart.
@@ -60,7 +62,7 @@ impl SafeExperiment {
             )?;
             let (samples, held_out) = split(&all, learnt.held_out, self.seed)
                 .map_err(|error| refused(&error).at(path.display()))?;
-            return Ok(Data { samples, held_out, has_noise: true });
+            return Ok(Data { samples, held_out, truth: Truth::Measured });
         }
         let samples = self.gathered(learnt, (learnt.rows, learnt.noise), self.seed)?;
         let held_out = match learnt.held_out {
@@ -70,7 +72,7 @@ impl SafeExperiment {
                 Some(self.gathered(learnt, (rows, 0.0), seed)?)
             }
         };
-        Ok(Data { samples, held_out, has_noise: false })
+        Ok(Data { samples, held_out, truth: Truth::Exact })
     }
 
     /// Rows gathered from the plant.
@@ -136,14 +138,14 @@ impl SafeExperiment {
     pub(super) fn fit_summary(
         &self,
         model: &GaussianProcess,
-        judgements: &[Judgement],
+        calibration: &[Calibration],
         held_out: usize,
     ) -> FitSummary {
         let output = |(at, name): (usize, String)| {
             let parameters = &model.parameters()[at];
             let scale = model.standardisation().outputs[at].deviation;
-            let judged = judgements.get(at);
-            let value = |of: fn(&Judgement) -> f64| judged.map_or(f64::NAN, of);
+            let judged = calibration.get(at);
+            let value = |of: fn(&Calibration) -> f64| judged.map_or(f64::NAN, of);
             OutputFit {
                 name,
                 nlml: model.nlml(at),
@@ -151,9 +153,9 @@ impl SafeExperiment {
                 signal: parameters.signal * scale,
                 length_scales: parameters.lengths.clone(),
                 rmse: value(|judged| judged.rmse),
-                relative_error: value(|judged| judged.relative_error),
+                relative_error: value(|judged| judged.relative_rmse),
                 coverage: value(|judged| judged.coverage),
-                calibration: judged.map_or(Vec::new(), |judged| judged.calibration.clone()),
+                calibration: judged.map_or(Vec::new(), |judged| judged.intervals.into()),
             }
         };
         let names = &self.plant.names;
@@ -180,14 +182,14 @@ impl SafeExperiment {
         };
         let training = self.training(learnt);
         let model = Arc::new(training.fit(&data.samples).map_err(|error| place(&error))?);
-        let (judgements, held_out) = match &data.held_out {
+        let (calibration, held_out) = match &data.held_out {
             Some(rows) => {
-                let judged = judge(&model, rows, data.has_noise).map_err(|error| place(&error))?;
+                let judged = model.calibration(rows, data.truth).map_err(|error| place(&error))?;
                 (judged, rows.rows())
             }
             None => (Vec::new(), 0),
         };
-        let fit = self.fit_summary(&model, &judgements, held_out);
+        let fit = self.fit_summary(&model, &calibration, held_out);
         Ok(Learnt { model, fit: Some(fit) })
     }
 
