@@ -176,6 +176,30 @@ fn learning_fits_plans_flies_and_appends() {
     let summary = json(&said);
     let rounds = summary["rounds"].as_array().unwrap();
     let rows: Vec<u64> = rounds.iter().map(|round| round["rows"].as_u64().unwrap()).collect();
+#[cfg(unix)]
+#[test]
+fn ctrl_c_stops_a_fit_that_has_written_nothing() {
+    use std::io::BufRead as _;
+    use std::process::Stdio;
+    let scratch = Scratch::new();
+    // Many times as long as anybody waits.
+    scratch.write(
+        "long.toml",
+        "plant = { name = \"quadrotor\" }\nmodel = { name = \"gaussian-process\", rows = 700 }\n",
+    );
+    let mut command = scratch.command(&["control", "fit", "long.toml"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = std::io::BufReader::new(child.stderr.take().unwrap()).lines();
+    let first = lines.next().unwrap().unwrap();
+    assert!(first.contains("fitting 12 outputs"), "{first}");
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{rest:?}");
+    assert_eq!(rest, ["interrupted: nothing was written"]);
+    assert!(!scratch.path().join("runs").exists());
+}
+
     assert_eq!(rows, [40, 60]);
     assert_eq!(summary["fit"]["rows"], 80);
     assert!(rounds.iter().all(|round| round["coverage"].as_f64().unwrap() > 0.5));

@@ -95,11 +95,9 @@ impl Making<'_> {
         }
         let rows = data.samples.rows();
         self.printer.progress(&format!("fitting {} outputs to {rows} rows", experiment.plant.n()));
-        let learnt = experiment.fitted(plan, &data)?;
+        let learnt = experiment.fitted(plan, &data, self.interrupt)?;
         self.printer.clear_progress();
-        if self.interrupt.is_asked() {
-            return Ok(None);
-        }
+        let Some(learnt) = learnt else { return Ok(None) };
         let model = Model::Learnt(Arc::clone(&learnt.model));
         Ok(Some(Base { model, learnt: Some(learnt), rounds }))
     }

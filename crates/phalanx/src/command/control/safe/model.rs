@@ -14,6 +14,7 @@ use super::data::transitions;
 use super::file::{LearntPlan, SafeExperiment};
 use crate::command::control::matrices::read_text;
 use crate::problem::Problem;
+use crate::run::Interrupt;
 
 /// Between the seed of what is learnt from and that of what is held out.
 const HELD_OUT_SEED: u64 = 0x5EED_0001;
@@ -168,11 +169,16 @@ impl SafeExperiment {
         }
     }
 
-    /// Fits a model to data and judges it by what was held out.
+    /// Fits a model to data and judges it by what was held out; `None` when somebody stopped it.
     ///
     /// # Errors
     /// When the data cannot be learnt from.
-    pub(super) fn fitted(&self, learnt: &LearntPlan, data: &Data) -> Result<Learnt, Problem> {
+    pub(super) fn fitted(
+        &self,
+        learnt: &LearntPlan,
+        data: &Data,
+        interrupt: &Interrupt,
+    ) -> Result<Option<Learnt>, Problem> {
         let place = |error: &GpError| {
             let problem = refused(error);
             match &learnt.data {
@@ -181,7 +187,10 @@ impl SafeExperiment {
             }
         };
         let training = self.training(learnt);
-        let model = Arc::new(training.fit(&data.samples).map_err(|error| place(&error))?);
+        let keep_going = || !interrupt.is_asked();
+        let model = training.fit_while(&data.samples, &keep_going);
+        let Some(model) = model.map_err(|error| place(&error))? else { return Ok(None) };
+        let model = Arc::new(model);
         let (calibration, held_out) = match &data.held_out {
             Some(rows) => {
                 let judged = model.calibration(rows, data.truth).map_err(|error| place(&error))?;
@@ -190,7 +199,7 @@ impl SafeExperiment {
             None => (Vec::new(), 0),
         };
         let fit = self.fit_summary(&model, &calibration, held_out);
-        Ok(Learnt { model, fit: Some(fit) })
+        Ok(Some(Learnt { model, fit: Some(fit) }))
     }
 
     /// How models of a file are fitted.

@@ -74,10 +74,7 @@ impl PlanCommand {
     }
 }
 
-/// Writes a plan into its folder; trials of an earlier one are removed.
-///
-/// An earlier plan is replaced once all files of the new one are written, so that a full disk
-/// leaves it as it was, and a kill leaves either plan or none, and no mixture.
+/// Writes a plan into its folder in the place of an earlier one, whose trials are removed.
 ///
 /// # Errors
 /// When a file cannot be written.
@@ -88,8 +85,7 @@ pub(super) fn store(
     (command, spent): (&str, Spent),
 ) -> Result<Folder, Problem> {
     let folder = Folder::create(path)?;
-    let staged = folder.staged()?;
-    let written = (|| {
+    folder.replace((PLAN, &[TRIALS]), |staged| {
         staged.write(EXPERIMENT, &experiment.to_toml())?;
         let names = &outcome.summary.names;
         write_plan(staged.path(), names, &outcome.record, &outcome.made.iterations)
@@ -99,15 +95,7 @@ pub(super) fn store(
         }
         staged.write_environment(&spent.environment(command))?;
         staged.write_json(PLAN, &outcome.summary)
-    })();
-    if let Err(problem) = written {
-        staged.discard();
-        return Err(problem);
-    }
-    // First away and last there again: a folder with this file is whole.
-    folder.remove(PLAN)?;
-    folder.remove(TRIALS)?;
-    folder.take(&staged, PLAN)?;
+    })?;
     Ok(folder)
 }
 
