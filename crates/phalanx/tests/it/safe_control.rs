@@ -148,13 +148,27 @@ fn a_plan_begins_with_an_earlier_one_and_ends_there() {
     let scratch = Scratch::new();
     scratch.write("d.toml", DUBINS);
     control(&scratch, &["plan", "d.toml"]);
-    let earlier = scratch.only_run("runs").display().to_string();
-    let warm = ["plan", "d.toml", "--warm", &earlier, "--runs", "warm", "--json"];
+    let cold = scratch.only_run("runs");
+    let (earlier, before) = (cold.display().to_string(), texts(&cold));
+    let warm = ["plan", "d.toml", "--warm", &earlier, "--json"];
     let said = control(&scratch, &warm);
     assert_eq!(said.code, Some(0), "{}", said.err);
     let plan = &json(&said)["plan"];
     near(&plan["cost"], 0.809_270, 1e-5);
     assert!(plan["attempts"][0]["iterations"].as_u64().unwrap() < 10, "{plan}");
+    // Beside the cold plan and not in its place; the same plan again is in the same folder.
+    assert_eq!(control(&scratch, &warm).code, Some(0));
+    assert!(texts(&cold) == before, "the cold plan was changed");
+    let others: Vec<PathBuf> = std::fs::read_dir(cold.parent().unwrap())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| *path != cold)
+        .collect();
+    let [other] = others.as_slice() else { panic!("{others:?}") };
+    let environment = std::fs::read_to_string(other.join("environment.json")).unwrap();
+    assert!(environment.contains(" --warm "), "{environment}");
+    let said = control(&scratch, &["simulate", &other.display().to_string(), "--json"]);
+    assert_eq!(json(&said)["plan"], *plan, "{}", said.err);
     let other = ["plan", "d.toml", "--warm", &earlier, "--set", "horizon=100"];
     let said = control(&scratch, &other);
     assert!(said.err.contains("`120` steps, but `100`"), "{}", said.err);
