@@ -176,20 +176,6 @@ fn a_plan_begins_with_an_earlier_one_and_ends_there() {
     assert!(said.err.contains("holds no plan"), "{}", said.err);
 }
 
-#[test]
-fn learning_fits_plans_flies_and_appends() {
-    let scratch = Scratch::new();
-    scratch.write(
-        "learn.toml",
-        "plant = { name = \"dubins\" }\nmodel = { name = \"gaussian-process\", rows = 40 }\n\
-         learning = { rounds = 2, flights = 2, keep = 20 }\n\
-         planner = { restarts = [1.0, 10.0, 0.1] }\ntrials = { count = 5 }\n",
-    );
-    let said = control(&scratch, &["plan", "learn.toml", "--json"]);
-    assert!(said.code == Some(0) || said.code == Some(1), "{}", said.err);
-    let summary = json(&said);
-    let rounds = summary["rounds"].as_array().unwrap();
-    let rows: Vec<u64> = rounds.iter().map(|round| round["rows"].as_u64().unwrap()).collect();
 #[cfg(unix)]
 #[test]
 fn ctrl_c_stops_a_fit_that_has_written_nothing() {
@@ -214,6 +200,20 @@ fn ctrl_c_stops_a_fit_that_has_written_nothing() {
     assert!(!scratch.path().join("runs").exists());
 }
 
+#[test]
+fn learning_fits_plans_flies_and_appends() {
+    let scratch = Scratch::new();
+    scratch.write(
+        "learn.toml",
+        "plant = { name = \"dubins\" }\nmodel = { name = \"gaussian-process\", rows = 40 }\n\
+         learning = { rounds = 2, flights = 2, keep = 20 }\n\
+         planner = { restarts = [1.0, 10.0, 0.1] }\ntrials = { count = 5 }\n",
+    );
+    let said = control(&scratch, &["plan", "learn.toml", "--json"]);
+    assert!(said.code == Some(0) || said.code == Some(1), "{}", said.err);
+    let summary = json(&said);
+    let rounds = summary["rounds"].as_array().unwrap();
+    let rows: Vec<u64> = rounds.iter().map(|round| round["rows"].as_u64().unwrap()).collect();
     assert_eq!(rows, [40, 60]);
     assert_eq!(summary["fit"]["rows"], 80);
     assert!(rounds.iter().all(|round| round["coverage"].as_f64().unwrap() > 0.5));
@@ -321,6 +321,11 @@ fn a_parquet_log_that_cannot_be_learnt_from_is_refused_with_its_row() {
     let whole = columns("flight,time,v,x,u\n0,0,1,2,3\n0,1,2,3,4\n").parquet();
     refuse(b"", &["no Parquet file", "log.parquet", "hint"]);
     refuse(&whole[..whole.len() - 9], &["no Parquet file", "log.parquet", "hint"]);
+    // Where the path of a column ends, and that it is not compressed; then the number of zstd.
+    let mut packed = whole.clone();
+    let place = whole.windows(4).position(|bytes| bytes == [1, b'v', 0x15, 0]).unwrap();
+    packed[place + 3] = 12;
+    refuse(&packed, &["column `v`", "compressed by `zstd`", "log.parquet", "hint: write it anew"]);
     refuse(&columns("x,v,u\n").parquet(), &["no rows"]);
     refuse(&columns("x,speed,u\n1,2,3\n").parquet(), &["no column `v`", "`speed`"]);
     let value = ["log.parquet, row 2", "finite number", "hint"];
