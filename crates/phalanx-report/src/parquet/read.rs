@@ -7,7 +7,7 @@ use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::sync::Once;
 
-use ::parquet::basic::{ConvertedType, LogicalType, Type as Physical};
+use ::parquet::basic::{Compression, ConvertedType, LogicalType, Type as Physical};
 use ::parquet::column::reader::get_typed_column_reader;
 use ::parquet::data_type::{
     BoolType, ByteArrayType, DataType, DoubleType, FloatType, Int32Type, Int64Type,
@@ -23,9 +23,17 @@ const BATCH: usize = 1 << 16;
 /// Why a file or one of its columns cannot be read.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ParquetError {
-    /// it is no file of this format, or damaged, or packed in a way that is not read
+    /// it is no file of this format, or damaged
     #[error("this is no Parquet file that can be read: {0}")]
     Broken(String),
+    /// a column is compressed in a way that is not read
+    #[error("column `{column}` is compressed by `{codec}`, which is not read")]
+    Codec {
+        /// its name
+        column: String,
+        /// as those who write such files call it
+        codec: &'static str,
+    },
     /// more rows than the reader wants
     #[error("there are `{rows}` rows, but at most `{limit}` are read")]
     Long {
@@ -202,12 +210,28 @@ impl ParquetFile {
         ParquetError::Value { column, row: place + 1, found: found.to_string() }
     }
 
+    /// Refuses a codec that this build leaves out, by its name.
+    fn require_codec(&self, column: usize) -> Result<(), ParquetError> {
+        let groups = self.reader.metadata().row_groups().iter();
+        let unread = groups.map(|group| match group.column(column).compression() {
+            Compression::UNCOMPRESSED | Compression::SNAPPY | Compression::GZIP(_) => None,
+            Compression::LZO => Some("lzo"),
+            Compression::BROTLI(_) => Some("brotli"),
+            Compression::LZ4 | Compression::LZ4_RAW => Some("lz4"),
+            Compression::ZSTD(_) => Some("zstd"),
+        });
+        let Some(codec) = unread.flatten().next() else { return Ok(()) };
+        let column = self.descriptor(column).path().parts().join(".");
+        Err(ParquetError::Codec { column, codec })
+    }
+
     /// The values of a column, none of which may be absent.
     fn values<T: DataType, V>(
         &self,
         column: usize,
         value: impl Fn(T::T) -> V,
     ) -> Result<Vec<V>, ParquetError> {
+        self.require_codec(column)?;
         let mut values = Vec::new();
         let groups = self.reader.metadata().row_groups();
         for (place, group) in groups.iter().enumerate() {

@@ -130,6 +130,29 @@ fn what_is_absent_not_finite_or_no_number_is_refused_with_its_place() {
     assert_eq!(long, ParquetError::Long { rows: 3, limit: 2 });
 }
 
+/// Says of a column that another codec packed it: a byte of the table of contents, where the last
+/// part of the column's path is followed by field 4, the codec, an integer.
+fn repacked(file: &[u8], column: u8, (from, to): (u8, u8)) -> Vec<u8> {
+    let (pattern, mut file) = ([1, column, 0x15, from], file.to_vec());
+    let found: Vec<usize> =
+        (0..file.len()).filter(|at| file[*at..].starts_with(&pattern)).collect();
+    assert!(!found.is_empty());
+    found.into_iter().for_each(|at| file[at + 3] = to);
+    file
+}
+
+#[test]
+fn a_codec_that_is_not_read_is_refused_by_its_name_and_other_columns_are_read() {
+    let file = others(250, Compression::SNAPPY, None);
+    let codecs = [(6, "lzo"), (8, "brotli"), (10, "lz4"), (12, "zstd"), (14, "lz4")];
+    for (number, codec) in codecs {
+        let file = ParquetFile::open(repacked(&file, b'b', (2, number)), 1000).unwrap();
+        let message = format!("column `b` is compressed by `{codec}`, which is not read");
+        assert_eq!(file.numbers("b").unwrap_err().to_string(), message);
+        assert_eq!(file.numbers("a").unwrap().len(), 250);
+    }
+}
+
 #[test]
 fn a_file_that_is_cut_off_anywhere_is_refused() {
     let file = others(120, Compression::SNAPPY, None);

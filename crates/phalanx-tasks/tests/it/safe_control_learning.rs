@@ -3,8 +3,8 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use phalanx_tasks::safe_control::dynamics::DynamicsError;
-use phalanx_tasks::safe_control::gp::{GaussianProcess, Samples, Training};
-use phalanx_tasks::safe_control::learning::{Flown, Learning, Met, Observed, gather, judge, split};
+use phalanx_tasks::safe_control::gp::{GaussianProcess, Samples, Training, Truth};
+use phalanx_tasks::safe_control::learning::{Flown, Learning, Met, Observed, gather, split};
 use phalanx_tasks::safe_control::plant::named;
 
 /// A bend of two inputs and its slope.
@@ -82,19 +82,19 @@ fn a_split_loses_no_row_and_repeats_itself() {
 #[test]
 fn a_model_is_judged_by_error_and_by_its_own_doubt() {
     let model = fitted(&rows(60, 0.02, 1));
-    let exact = judge(&model, &rows(400, 0.0, 2), false).unwrap();
-    assert!(exact[0].rmse < 0.02 && exact[0].relative_error < 0.03, "{exact:?}");
+    let exact = model.calibration(&rows(400, 0.0, 2), Truth::Exact).unwrap();
+    assert!(exact[0].rmse < 0.02 && exact[0].relative_rmse < 0.03, "{exact:?}");
     assert!((0.8..=1.0).contains(&exact[0].coverage), "{exact:?}");
-    let shares: Vec<f64> = exact[0].calibration.iter().map(|(_, found)| *found).collect();
+    let shares: Vec<f64> = exact[0].intervals.iter().map(|(_, found)| *found).collect();
     assert!(shares.is_sorted(), "{shares:?}");
     // Noise that the model knows of belongs to its doubt; without it nobody is covered.
     let noisy = rows(400, 0.02, 3);
-    let fair = judge(&model, &noisy, true).unwrap()[0].coverage;
-    let unfair = judge(&model, &noisy, false).unwrap()[0].coverage;
+    let fair = model.calibration(&noisy, Truth::Measured).unwrap()[0].coverage;
+    let unfair = model.calibration(&noisy, Truth::Exact).unwrap()[0].coverage;
     assert!((0.9..=0.99).contains(&fair), "{fair}");
     assert!(unfair < 0.7, "{unfair}");
     let others = Samples::new((3, 1), vec![0.0; 6], vec![0.0; 2]).unwrap();
-    assert!(judge(&model, &others, true).is_err());
+    assert!(model.calibration(&others, Truth::Measured).is_err());
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn rounds_append_what_was_met_evenly_and_get_better_there() {
     assert_eq!(seen, [(1, 6), (2, 16), (3, 20)]);
     assert_eq!(all.rows(), 30);
     assert!(rounds[1].flown.is_none() && rounds[0].flown.is_some());
-    let error = |round: usize| rounds[round].judgements[0].rmse;
+    let error = |round: usize| rounds[round].held_out[0].rmse;
     assert!(error(2) < error(0) / 3.0, "{} {}", error(0), error(2));
     // Every fourth of forty.
     assert_eq!(all.output(6 + 1), rows(40, 0.001, 11).output(4));

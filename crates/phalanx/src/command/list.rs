@@ -6,8 +6,7 @@ use clap::{Args, ValueEnum};
 use crate::command::Verdict;
 use crate::command::columns::paragraph;
 use crate::experiment::document;
-use crate::experiment::expand::other_reader;
-use crate::experiment::{Kind, Registries};
+use crate::experiment::{FileKind, Kind, Registries};
 use crate::printer::{Printer, Tone};
 use crate::problem::Problem;
 
@@ -90,10 +89,7 @@ fn show(printer: &mut Printer, kind: &str, rows: Vec<(String, String)>) {
     }
     let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     for (name, summary) in &rows {
-        let text = paragraph(name, width, summary);
-        let rest = text.strip_prefix(name.as_str()).unwrap_or_default();
-        let name = printer.paint(Tone::Strong, name);
-        printer.result(format!("{name}{rest}"));
+        show_row(printer, name, width, summary);
     }
 }
 
@@ -105,9 +101,69 @@ fn list_experiments(printer: &mut Printer) -> Result<Verdict, Problem> {
         problem.hint("go to the folder that holds `experiments`, the root of the repository")
     })?;
     files.sort();
-    let rows = files.iter().map(|file| (file.display().to_string(), headline(file)));
-    show(printer, "experiment", rows.collect());
+    let rows: Vec<Row> = files.iter().map(|file| row_of(file)).collect();
+    show_experiments(printer, &rows);
     Ok(Verdict::Yes)
+}
+
+/// An experiment file in the list.
+struct Row {
+    name: String,
+    /// none where the file is no document
+    kind: Option<FileKind>,
+    summary: String,
+}
+
+fn row_of(file: &Path) -> Row {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let comment = text.lines().next().and_then(|line| line.strip_prefix('#'));
+    let name = file.display().to_string();
+    let table = document::parse(&text, &name).ok();
+    Row {
+        name,
+        kind: table.as_ref().map(FileKind::of),
+        summary: comment.map(str::trim).unwrap_or_default().to_owned(),
+    }
+}
+
+/// The files of each kind below the commands that read them.
+fn show_experiments(printer: &mut Printer, rows: &[Row]) {
+    let width = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0);
+    let mut is_first = true;
+    for kind in FileKind::ALL.map(Some).into_iter().chain([None]) {
+        let of_kind: Vec<&Row> = rows.iter().filter(|row| row.kind == kind).collect();
+        if printer.is_json() {
+            for Row { name, summary, .. } in of_kind {
+                let commands = kind.map_or(&[][..], FileKind::commands);
+                printer.json(&serde_json::json!({
+                    "kind": "experiment", "name": name, "summary": summary, "commands": commands,
+                }));
+            }
+            continue;
+        }
+        let Some(_) = of_kind.first() else { continue };
+        if !is_first {
+            printer.result("");
+        }
+        is_first = false;
+        printer.result(match kind {
+            Some(kind) => {
+                let quoted = kind.commands().iter().map(|command| format!("`{command} FILE`"));
+                format!("for {}:", quoted.collect::<Vec<_>>().join(" and "))
+            }
+            None => "not readable:".to_owned(),
+        });
+        for Row { name, summary, .. } in of_kind {
+            show_row(printer, name, width, summary);
+        }
+    }
+}
+
+fn show_row(printer: &mut Printer, name: &str, width: usize, summary: &str) {
+    let text = paragraph(name, width, summary);
+    let rest = text.strip_prefix(name).unwrap_or_default();
+    let name = printer.paint(Tone::Strong, name);
+    printer.result(format!("{name}{rest}"));
 }
 
 /// Every experiment file below a folder.
@@ -124,17 +180,4 @@ pub fn gather(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// The first comment line of a file, and the command that reads it where that is not
-/// `phalanx run`.
-fn headline(file: &Path) -> String {
-    let text = std::fs::read_to_string(file).unwrap_or_default();
-    let comment = text.lines().next().and_then(|line| line.strip_prefix('#'));
-    let comment = comment.map(str::trim).unwrap_or_default();
-    let table = document::parse(&text, &file.display().to_string()).ok();
-    match table.as_ref().and_then(other_reader) {
-        Some(command) => format!("({command}) {comment}"),
-        None => comment.to_owned(),
-    }
 }

@@ -8,6 +8,7 @@ use crate::command::Verdict;
 use crate::environment;
 use crate::printer::Printer;
 use crate::problem::{Problem, reason};
+use crate::run::folder::experiment_path;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -82,8 +83,12 @@ pub fn existing(folder: PathBuf, root: Option<&Path>) -> Result<PathBuf, Problem
     if folder.is_dir() {
         return Ok(folder);
     }
-    if let Some(named) = root.map(|root| root.join(&folder)).filter(|named| named.is_dir()) {
-        return Ok(named);
+    if let Some(root) = root {
+        let of_name = folder.to_str().map(|name| experiment_path(root, name));
+        let mut named = [Some(root.join(&folder)), of_name].into_iter().flatten();
+        if let Some(named) = named.find(|named| named.is_dir()) {
+            return Ok(named);
+        }
     }
     let place = folder.display();
     let problem = Problem::new("no such folder").at(place);

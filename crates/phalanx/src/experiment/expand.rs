@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use phalanx_report::FORMAT;
 
-use crate::command::control::is_safe_control;
 use crate::experiment::document::{self, Item, Table};
 use crate::experiment::expectation::{self, Expectation};
+use crate::experiment::file_kind::FileKind;
 use crate::experiment::points::{Point, apply, checked_keys, points};
 use crate::experiment::quick::Quick;
 use crate::experiment::registries::Registries;
@@ -191,6 +191,10 @@ impl Experiment {
             expectations.retain(|expectation| !replaced.contains(&expectation.key()));
             expectations.extend(own);
         }
+        for Expectation { score, origin, .. } in &expectations {
+            let is_known = known.require_score(settings.task.name, score);
+            is_known.map_err(|problem| problem.at(origin))?;
+        }
         Ok(Arm { name: source.name.clone(), settings, seeds, expectations })
     }
 
@@ -250,25 +254,10 @@ pub struct Source {
     expect: Option<Item>,
 }
 
-/// Which command reads a file that is none of `phalanx run`; `None` for one that is, or may be.
-///
-/// Files of `phalanx control` have a plant and no task.
-pub fn other_reader(table: &Table) -> Option<&'static str> {
-    let is_control = table.contains_key("plant") && !table.contains_key("task");
-    match (is_control, is_safe_control(table)) {
-        (true, true) => Some("phalanx control plan"),
-        (true, false) => Some("phalanx control regulate"),
-        (false, _) => None,
-    }
-}
-
 fn refuse_other_kinds(table: &Table, shown: &str) -> Result<(), Problem> {
-    match other_reader(table) {
-        Some(command) => {
-            let problem = Problem::new(format!("this is a file of `{command}`")).at(shown);
-            Err(problem.hint(format!("`{command} {shown}` reads it")))
-        }
-        None => Ok(()),
+    match FileKind::of(table) {
+        FileKind::Learning => Ok(()),
+        other => Err(other.refuse(shown)),
     }
 }
 

@@ -7,6 +7,7 @@
 pub mod document;
 pub mod expand;
 pub mod expectation;
+pub mod file_kind;
 pub mod points;
 pub mod quick;
 pub mod registries;
@@ -17,6 +18,7 @@ pub mod written;
 
 pub use expand::{Arm, Experiment, Overrides, Skipped};
 pub use expectation::{Bound, Expectation, Statistic};
+pub use file_kind::{FileKind, is_safe_control};
 pub use registries::{Kind, Listed, Registries};
 pub use resolve::{Choice, Exchange, Network, Reach, Run, Wait};
 pub use select::{Candidate, Selection};

@@ -5,7 +5,9 @@ use phalanx_protocol::{EXCHANGES, ExchangeRule, Yields};
 use phalanx_robust::mixing::{MIXINGS, MixingRule};
 use phalanx_robust::rule::{Certificate, Example};
 use phalanx_robust::{Entry, Param, RULES, Rule};
-use phalanx_tasks::TASKS;
+use phalanx_tasks::{SCORES, TASKS};
+
+use crate::problem::Problem;
 
 /// The lists that names are looked up in.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +26,8 @@ pub struct Registries {
     pub tasks: &'static [Entry<TaskRule>],
     /// how vectors travel
     pub exchanges: &'static [Entry<ExchangeRule>],
+    /// what each task measures, by its name
+    pub scores: &'static [(&'static str, &'static [&'static str])],
 }
 
 impl Registries {
@@ -36,11 +40,28 @@ impl Registries {
         algorithms: ALGORITHMS,
         tasks: TASKS,
         exchanges: EXCHANGES,
+        scores: SCORES,
     };
 
     /// What is declared under one name of one kind.
     pub fn find(&self, kind: Kind, name: &str) -> Option<Listed> {
         self.list(kind).into_iter().find(|listed| listed.name == name)
+    }
+
+    /// Refuses a score that a task does not measure.
+    ///
+    /// # Errors
+    /// What it measures instead.
+    pub fn require_score(&self, task: &str, score: &str) -> Result<(), Problem> {
+        // A task that declares nothing is known once it has run.
+        let Some((_, known)) = self.scores.iter().find(|(name, _)| *name == task) else {
+            return Ok(());
+        };
+        if known.contains(&score) {
+            return Ok(());
+        }
+        let problem = Problem::new(format!("task `{task}` does not measure `{score}`"));
+        Err(problem.among("score", score, known.iter().copied()))
     }
 
     /// All entries of one kind, in the order of their list.

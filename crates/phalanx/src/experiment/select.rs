@@ -95,7 +95,9 @@ impl Selection {
             Some(item) => item.number("select.validation", 0.001, 0.9)?,
             None => 0.2,
         };
-        let score = table.get("score").map(|item| item.text("select.score")).transpose()?;
+        let written = table.get("score");
+        let score = written.map_or(Ok("accuracy"), |item| item.text("select.score"))?;
+        let score_origin = &written.unwrap_or(item).origin;
         let at = table.get("at").map(|item| item.word("select.at", &["last", "best"]));
         let held =
             Item { kind: Shape::Scalar(Value::Number(validation)), origin: item.origin.clone() };
@@ -109,14 +111,17 @@ impl Selection {
                 document::set(&mut table, "task.validation", held.clone())?;
                 let name = format!("{}-{}", source.name, point.label);
                 let of = format!("{experiment}-selection");
-                candidate.trials.push(resolve(&table, (&of, &name), known)?);
+                let trial = resolve(&table, (&of, &name), known)?;
+                let is_known = known.require_score(trial.task.name, score);
+                is_known.map_err(|problem| problem.at(score_origin))?;
+                candidate.trials.push(trial);
             }
             arms.push(candidate);
         }
         Ok(Self {
             validation,
             seeds: own_seeds,
-            score: score.unwrap_or("accuracy").into(),
+            score: score.into(),
             is_best: at.transpose()? == Some("best"),
             combinations: combinations.into_iter().map(|point| point.label).collect(),
             arms,

@@ -127,10 +127,27 @@ pub(crate) fn number(value: f64) -> String {
     toml::Value::Float(value).to_string()
 }
 
-/// A name that is safe as part of a path, and still readable.
-pub fn slug(name: &str) -> String {
+/// Characters of a name that are kept, at most: a path has room for so many and a digest.
+const NAME_CHARACTERS: usize = 100;
+
+/// Name of the folder of an experiment: what is safe of its own name as part of a path, and where
+/// that loses letters, because they are not ASCII or too many, a digest of all of it, so that such
+/// experiments never share a folder.
+pub fn experiment_folder(name: &str) -> String {
+    let slug = slug(name);
+    if name.is_ascii() && name.len() <= NAME_CHARACTERS {
+        return slug;
+    }
+    let digest = blake3::hash(name.as_bytes()).to_hex();
+    // No other folder has this sign, so none is that of another experiment.
+    format!("{}@{}", slug.trim_matches('-'), &digest[..ID_CHARACTERS])
+}
+
+/// What is safe of a name as part of a path; other names may have the same.
+fn slug(name: &str) -> String {
     let keep = |c: char| c.is_ascii_alphanumeric() || "-_.=+".contains(c);
-    let slug: String = name.chars().take(100).map(|c| if keep(c) { c } else { '-' }).collect();
+    let slug: String =
+        name.chars().take(NAME_CHARACTERS).map(|c| if keep(c) { c } else { '-' }).collect();
     match slug.strip_prefix('.') {
         Some(rest) => format!("-{rest}"),
         None => slug,

@@ -8,7 +8,7 @@ use phalanx_report::{FolderError, Status, Summary, folder::read_json};
 use serde::Serialize;
 
 use crate::experiment::Run;
-use crate::experiment::written::slug;
+use crate::experiment::written::experiment_folder;
 use crate::problem::Problem;
 use crate::run::checkpoint::Checkpoint;
 
@@ -50,7 +50,7 @@ pub fn path_of(root: &Path, run: &Run) -> PathBuf {
 
 /// Where the folders of an experiment are.
 pub fn experiment_path(root: &Path, experiment: &str) -> PathBuf {
-    root.join(slug(experiment))
+    root.join(experiment_folder(experiment))
 }
 
 /// What the run's folder holds, without changing anything.

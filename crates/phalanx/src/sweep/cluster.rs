@@ -2,7 +2,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::command::check::quoted;
-use crate::experiment::written::slug;
+use crate::experiment::written::experiment_folder;
 
 /// Who starts the shards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -35,7 +35,7 @@ pub struct Campaign {
 impl Campaign {
     /// The files to write: name and text.
     pub fn files(&self, kind: Kind) -> Vec<(String, String)> {
-        let name = slug(&self.name);
+        let name = experiment_folder(&self.name);
         match kind {
             Kind::Slurm => vec![(format!("{name}.sbatch"), self.slurm())],
             Kind::Kubernetes => vec![(format!("{name}.yaml"), self.kubernetes())],
@@ -57,12 +57,12 @@ impl Campaign {
     }
 
     fn collect(&self) -> String {
-        let folder = self.runs.join(slug(&self.name));
+        let folder = self.runs.join(experiment_folder(&self.name));
         format!("phalanx sweep collect {} OTHER/FOLDERS..", quoted(&folder.display().to_string()))
     }
 
     fn slurm(&self) -> String {
-        let (name, shards) = (slug(&self.name), self.shards);
+        let (name, shards) = (experiment_folder(&self.name), self.shards);
         format!(
             "#!/bin/bash
 # Experiment {name} as a job array of {shards} shards: sbatch {name}.sbatch
@@ -102,7 +102,7 @@ exit \"$code\"
 
     fn kubernetes(&self) -> String {
         // Names of objects are lower case, of at most 63 characters.
-        let name: String = slug(&self.name).to_lowercase().chars().take(52).collect();
+        let name: String = experiment_folder(&self.name).to_lowercase().chars().take(52).collect();
         let name = name.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
         let name = format!("phalanx-{}", name.trim_matches('-'));
         // JSON's strings are strings of YAML, too.
@@ -142,7 +142,7 @@ spec:
         - name: work
           persistentVolumeClaim: {{ claimName: CLAIM }}
 ",
-            experiment = slug(&self.name),
+            experiment = experiment_folder(&self.name),
             shards = self.shards,
             collect = self.collect(),
         )
@@ -153,7 +153,7 @@ spec:
     }
 
     fn parallel(&self) -> String {
-        let name = slug(&self.name);
+        let name = experiment_folder(&self.name);
         format!(
             "#!/bin/sh
 # Experiment {name} as {shards} shards by GNU parallel; started again, it does what is left.

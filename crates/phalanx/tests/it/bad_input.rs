@@ -146,6 +146,33 @@ fn arms_and_expectations_are_checked() {
 }
 
 #[test]
+fn scores_that_the_task_does_not_measure_are_refused_before_anything_runs() {
+    let with = |more: &str| complaint_about(&format!("{}{more}", small(10)));
+    assert_eq!(
+        with("[[arm]]\nname = \"a\"\nexpect.\"los.mean\" = { max = 1 }\n"),
+        "task `quadratic` does not measure `los`: a.toml:9\n\
+         hint: a score with a similar name exists: `loss`"
+    );
+    let select = |score: &str| {
+        with(&format!(
+            "[select]\nover = {{ \"algorithm.learning-rate\" = [0.1, 0.2] }}\n\
+             for-each = [\"rule.name\"]\nseeds = [7]\n{score}"
+        ))
+    };
+    let known = "hint: known: `accuracy`, `loss`";
+    let images = small(10).replace("\"quadratic\", dim = 30", "\"image-classification\"");
+    assert_eq!(
+        complaint_about(&format!(
+            "{images}[select]\nover = {{ \"algorithm.learning-rate\" = [0.1, 0.2] }}\n\
+             for-each = [\"rule.name\"]\nseeds = [7]\nscore = \"beauty\"\n"
+        )),
+        format!("task `image-classification` does not measure `beauty`: a.toml:11\n{known}")
+    );
+    // What is selected over must be a task with a validation share; then the default is checked.
+    assert!(select("").contains("quadratic"), "{}", select(""));
+}
+
+#[test]
 fn missing_sections_say_what_to_write() {
     for (line, expected) in [
         ("population", "`population` is missing: a.toml\nhint: for example `population ="),

@@ -1,9 +1,9 @@
 //! `phalanx control`: what it writes, that it goes on where it stopped, and what it refuses.
 use std::path::{Path, PathBuf};
 
-use phalanx::command::control::{ControlExperiment, is_safe_control};
+use phalanx::command::control::ControlExperiment;
 use phalanx::command::list::gather;
-use phalanx::experiment::document;
+use phalanx::experiment::{document, is_safe_control};
 
 use super::program::{Said, Scratch};
 

@@ -199,3 +199,40 @@ name = "d-sgd"
         );
     }
 }
+
+#[test]
+fn the_list_of_experiments_says_which_commands_carry_out_each_file() {
+    let scratch = Scratch::new();
+    let files = [
+        ("learn", super::program::small(5)),
+        ("regulate", "plant = { name = \"x-29a\" }\nepisodes = { horizon = 60 }\n".into()),
+        ("safe", "plant = { name = \"dubins\" }\nplanner = { tolerance = 1e-8 }\n".into()),
+        ("broken", "plant = {".into()),
+    ];
+    for (name, text) in &files {
+        let text = format!("# Shows: {name}.\n{text}");
+        scratch.write(&format!("experiments/deep/{name}.toml"), &text);
+    }
+    let said = scratch.phalanx(&["list", "experiments"]);
+    let expected = "\
+for `phalanx run FILE` and `phalanx sweep FILE`:
+experiments/deep/learn.toml     Shows: learn.
+
+for `phalanx control regulate FILE`:
+experiments/deep/regulate.toml  Shows: regulate.
+
+for `phalanx control plan FILE` and `phalanx control simulate FILE`:
+experiments/deep/safe.toml      Shows: safe.
+
+not readable:
+experiments/deep/broken.toml    Shows: broken.
+";
+    assert_eq!(said.out, expected, "{}", said.err);
+    let said = scratch.phalanx(&["list", "experiments", "--json"]);
+    let read = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap();
+    let commands = |row: serde_json::Value| row["commands"][0].as_str().map(str::to_owned);
+    let commands: Vec<Option<String>> = said.out.lines().map(|line| commands(read(line))).collect();
+    let named = ["phalanx run", "phalanx control regulate", "phalanx control plan"];
+    let named = named.iter().map(|command| Some((*command).to_owned()));
+    assert_eq!(commands, named.chain([None]).collect::<Vec<_>>());
+}

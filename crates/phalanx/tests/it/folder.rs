@@ -281,3 +281,27 @@ fn ctrl_c_leaves_a_valid_folder_and_the_same_command_goes_on() {
     let said = scratch.phalanx(&["compare", "runs/a", "whole/a"]);
     assert_eq!(said.code, Some(0), "{}", said.out);
 }
+
+#[test]
+fn experiments_of_different_letters_have_different_folders() {
+    let scratch = Scratch::new();
+    let long = "n".repeat(110);
+    let others = ["\u{df}", "\u{fc}", "a\u{df}", &long, &format!("{long}m")];
+    for name in others.into_iter().chain(["a b", "a+b=1.5_c"]) {
+        let file = format!("{name}.toml");
+        scratch.write(&file, &small(5));
+        let said = scratch.phalanx(&["run", &file, "--quiet"]);
+        assert_eq!(said.code, Some(0), "{name}: {}", said.err);
+        // The name of an experiment leads to its folder.
+        let said = scratch.phalanx(&["report", name]);
+        assert_eq!(said.code, Some(0), "{name}: {}", said.err);
+    }
+    let entries = std::fs::read_dir(scratch.path().join("runs")).unwrap();
+    let name_of = |entry: std::io::Result<std::fs::DirEntry>| entry.unwrap().file_name();
+    let folders: Vec<String> = entries.map(|entry| name_of(entry).into_string().unwrap()).collect();
+    assert_eq!(folders.len(), 7, "{folders:?}");
+    for name in ["a-b", "a+b=1.5_c"] {
+        assert!(folders.iter().any(|folder| folder == name), "{folders:?}");
+    }
+    assert!(folders.iter().all(|folder| folder.is_ascii() && folder.len() < 128), "{folders:?}");
+}

@@ -2,8 +2,8 @@
 //! are checked; the lines that a guide adds to a file must have their place there.
 use std::path::{Path, PathBuf};
 
-use phalanx::command::control::{ControlExperiment, SafeExperiment, is_safe_control};
-use phalanx::experiment::{Experiment, Overrides, Registries, document};
+use phalanx::command::control::{ControlExperiment, SafeExperiment};
+use phalanx::experiment::{Experiment, Overrides, Registries, document, is_safe_control};
 
 use super::program::{Said, Scratch};
 

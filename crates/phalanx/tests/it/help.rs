@@ -92,8 +92,8 @@ fn expectations_decide_the_exit_code() {
     assert_eq!(said.code, Some(1), "{}", said.err);
     assert!(said.out.contains("\nmissed  monna  loss.mean at most -1 "), "{}", said.out);
     let said = scratch.phalanx(&["run", "absent.toml"]);
-    assert_eq!(said.code, Some(1), "{}", said.err);
-    assert!(said.out.contains("no such score; measured: distance, excess, loss"), "{}", said.out);
+    assert_eq!((said.code, said.out.as_str()), (Some(2), ""), "{}", said.err);
+    assert!(said.err.contains("known: `distance`, `excess`, `loss`"), "{}", said.err);
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! `phalanx control fit`, `plan` and `simulate`: what they write, count and refuse.
 use std::path::{Path, PathBuf};
 
-use phalanx::command::control::{SafeExperiment, is_safe_control};
+use phalanx::command::control::SafeExperiment;
 use phalanx::command::list::gather;
-use phalanx::experiment::document;
+use phalanx::experiment::{document, is_safe_control};
 use phalanx_report::tidy::{Table, Values};
 use serde_json::Value;
 
@@ -148,18 +148,56 @@ fn a_plan_begins_with_an_earlier_one_and_ends_there() {
     let scratch = Scratch::new();
     scratch.write("d.toml", DUBINS);
     control(&scratch, &["plan", "d.toml"]);
-    let earlier = scratch.only_run("runs").display().to_string();
-    let warm = ["plan", "d.toml", "--warm", &earlier, "--runs", "warm", "--json"];
+    let cold = scratch.only_run("runs");
+    let (earlier, before) = (cold.display().to_string(), texts(&cold));
+    let warm = ["plan", "d.toml", "--warm", &earlier, "--json"];
     let said = control(&scratch, &warm);
     assert_eq!(said.code, Some(0), "{}", said.err);
     let plan = &json(&said)["plan"];
     near(&plan["cost"], 0.809_270, 1e-5);
     assert!(plan["attempts"][0]["iterations"].as_u64().unwrap() < 10, "{plan}");
+    // Beside the cold plan and not in its place; the same plan again is in the same folder.
+    assert_eq!(control(&scratch, &warm).code, Some(0));
+    assert!(texts(&cold) == before, "the cold plan was changed");
+    let others: Vec<PathBuf> = std::fs::read_dir(cold.parent().unwrap())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| *path != cold)
+        .collect();
+    let [other] = others.as_slice() else { panic!("{others:?}") };
+    let environment = std::fs::read_to_string(other.join("environment.json")).unwrap();
+    assert!(environment.contains(" --warm "), "{environment}");
+    let said = control(&scratch, &["simulate", &other.display().to_string(), "--json"]);
+    assert_eq!(json(&said)["plan"], *plan, "{}", said.err);
     let other = ["plan", "d.toml", "--warm", &earlier, "--set", "horizon=100"];
     let said = control(&scratch, &other);
     assert!(said.err.contains("`120` steps, but `100`"), "{}", said.err);
     let said = control(&scratch, &["plan", "d.toml", "--warm", "nowhere"]);
     assert!(said.err.contains("holds no plan"), "{}", said.err);
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_stops_a_fit_that_has_written_nothing() {
+    use std::io::BufRead as _;
+    use std::process::Stdio;
+    let scratch = Scratch::new();
+    // Many times as long as anybody waits.
+    scratch.write(
+        "long.toml",
+        "plant = { name = \"quadrotor\" }\nmodel = { name = \"gaussian-process\", rows = 700 }\n",
+    );
+    let mut command = scratch.command(&["control", "fit", "long.toml"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = std::io::BufReader::new(child.stderr.take().unwrap()).lines();
+    let first = lines.next().unwrap().unwrap();
+    assert!(first.contains("fitting 12 outputs"), "{first}");
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{rest:?}");
+    assert_eq!(rest, ["interrupted: nothing was written"]);
+    assert!(!scratch.path().join("runs").exists());
 }
 
 #[test]
@@ -283,6 +321,11 @@ fn a_parquet_log_that_cannot_be_learnt_from_is_refused_with_its_row() {
     let whole = columns("flight,time,v,x,u\n0,0,1,2,3\n0,1,2,3,4\n").parquet();
     refuse(b"", &["no Parquet file", "log.parquet", "hint"]);
     refuse(&whole[..whole.len() - 9], &["no Parquet file", "log.parquet", "hint"]);
+    // Where the path of a column ends, and that it is not compressed; then the number of zstd.
+    let mut packed = whole.clone();
+    let place = whole.windows(4).position(|bytes| bytes == [1, b'v', 0x15, 0]).unwrap();
+    packed[place + 3] = 12;
+    refuse(&packed, &["column `v`", "compressed by `zstd`", "log.parquet", "hint: write it anew"]);
     refuse(&columns("x,v,u\n").parquet(), &["no rows"]);
     refuse(&columns("x,speed,u\n1,2,3\n").parquet(), &["no column `v`", "`speed`"]);
     let value = ["log.parquet, row 2", "finite number", "hint"];
@@ -477,8 +520,5 @@ fn files_of_another_command_say_which_one_reads_them() {
     told(&["run", "d.toml"], "`phalanx control plan d.toml` reads it");
     told(&["check", "r.toml"], "`phalanx control regulate r.toml` reads it");
     told(&["control", "regulate", "d.toml"], "`phalanx control plan d.toml` reads it");
-    told(&["control", "plan", "r.toml"], "`phalanx control regulate r.toml` runs it");
-    scratch.write("experiments/d.toml", &format!("# Shows: a plan.\n{DUBINS}"));
-    let said = scratch.phalanx(&["list", "experiments"]);
-    assert!(said.out.contains("(phalanx control plan) Shows: a plan."), "{}", said.out);
+    told(&["control", "plan", "r.toml"], "`phalanx control regulate r.toml` reads it");
 }

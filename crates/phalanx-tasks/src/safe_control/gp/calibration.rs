@@ -5,12 +5,30 @@ use super::error::GpError;
 use super::model::GaussianProcess;
 use super::samples::Samples;
 
+/// Central intervals: nominal share, and deviations on either side.
+const INTERVALS: [(f64, f64); 10] = [
+    (0.1, 0.125_661_346_855_074_13),
+    (0.2, 0.253_347_103_135_799_8),
+    (0.3, 0.385_320_466_407_567_6),
+    (0.4, 0.524_400_512_708_040_7),
+    (0.5, 0.674_489_750_196_081_7),
+    (0.6, 0.841_621_233_572_914_4),
+    (0.7, 1.036_433_389_493_789_4),
+    (0.8, 1.281_551_565_544_600_8),
+    (0.9, 1.644_853_626_951_471_5),
+    (0.99, 2.575_829_303_548_9),
+];
+
+/// Deviations on either side within which coverage counts.
+const SIGMAS: f64 = 2.0;
+
 /// What the outputs of held-out rows are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Truth {
-    /// values of the function itself, without noise
+    /// values of the function itself, held against the model's doubt about the function alone,
+    /// which is what a plan is kept safe with
     Exact,
-    /// measured like the training rows, with their noise
+    /// measured like the training rows; their noise belongs to the model's doubt
     Measured,
 }
 
@@ -24,6 +42,8 @@ pub struct Calibration {
     /// share of the rows within two deviations of the mean: 0.954 where the model is right about
     /// its doubt. It is reported, and certifies nothing
     pub coverage: f64,
+    /// nominal share of central intervals, and the share of the rows found within
+    pub intervals: [(f64, f64); 10],
     /// mean of `−ln p(y)`
     pub log_loss: f64,
 }
@@ -75,7 +95,14 @@ fn compare(values: &[f64], means: &[f64], variances: Vec<f64>) -> Calibration {
     let squares: Vec<f64> =
         values.iter().zip(means).map(|(value, mean)| (value - mean) * (value - mean)).collect();
     let rmse = average(&mut squares.iter().copied()).sqrt();
-    let pairs = || squares.iter().zip(&variances);
+    let errors = values.iter().zip(means).map(|(value, mean)| (value - mean).abs());
+    let deviations = variances.iter().map(|variance| variance.max(0.0).sqrt());
+    let doubted: Vec<(f64, f64)> = errors.zip(deviations).collect();
+    let within = |sigmas: f64| {
+        let is_within = |(error, deviation): &&(f64, f64)| *error <= sigmas * deviation;
+        doubted.iter().filter(is_within).count() as f64 / count
+    };
+    let pairs = squares.iter().zip(&variances);
     let loss = |square: &f64, variance: &f64| {
         let variance = variance.max(f64::MIN_POSITIVE);
         0.5 * (square / variance + (std::f64::consts::TAU * variance).ln())
@@ -83,7 +110,8 @@ fn compare(values: &[f64], means: &[f64], variances: Vec<f64>) -> Calibration {
     Calibration {
         rmse,
         relative_rmse: rmse / spread.sqrt(),
-        coverage: average(&mut pairs().map(|(square, v)| f64::from(*square <= 4.0 * v))),
-        log_loss: average(&mut pairs().map(|(square, v)| loss(square, v))),
+        coverage: within(SIGMAS),
+        intervals: INTERVALS.map(|(nominal, sigmas)| (nominal, within(sigmas))),
+        log_loss: average(&mut pairs.map(|(square, v)| loss(square, v))),
     }
 }

@@ -53,6 +53,20 @@ impl Training {
     /// # Errors
     /// [`GpError`] when the data or the options cannot be used.
     pub fn fit(&self, samples: &Samples) -> Result<GaussianProcess, GpError> {
+        let fitted = self.fit_while(samples, &|| true)?;
+        Ok(fitted.expect("a fit that nobody stops ends"))
+    }
+
+    /// As [`Training::fit`], as long as `keep_going`, which is asked before each evaluation; `None`
+    /// when it was stopped.
+    ///
+    /// # Errors
+    /// As [`Training::fit`].
+    pub fn fit_while(
+        &self,
+        samples: &Samples,
+        keep_going: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Option<GaussianProcess>, GpError> {
         self.check(samples)?;
         let standardisation = match &self.standardisation {
             None => Standardisation::of(samples)?,
@@ -66,8 +80,13 @@ impl Training {
         let searches: Vec<(usize, f64)> = (0..outputs)
             .flat_map(|output| self.starts.iter().map(move |start| (output, *start)))
             .collect();
-        let search = |(output, start): (usize, f64)| self.search(&points, &targets[output], start);
+        let search = |(output, start): (usize, f64)| {
+            self.search((&points, &targets[output]), start, keep_going)
+        };
         let found: Vec<_> = searches.into_par_iter().map(search).collect();
+        if !keep_going() {
+            return Ok(None);
+        }
         let mut best = Vec::with_capacity(outputs);
         for (output, found) in found.chunks(self.starts.len()).enumerate() {
             // Of equal ones the first.
@@ -76,10 +95,15 @@ impl Training {
             let least = least.ok_or(GpError::NotDefinite { output: output + 1, jitter })?;
             best.push(least.0.clone());
         }
-        GaussianProcess::with_parameters(samples, standardisation, self.kernel, best)
+        GaussianProcess::with_parameters(samples, standardisation, self.kernel, best).map(Some)
     }
 
-    fn search(&self, points: &Points, targets: &[f64], start: f64) -> Option<(Parameters, f64)> {
+    fn search(
+        &self,
+        (points, targets): (&Points, &[f64]),
+        start: f64,
+        keep_going: &(dyn Fn() -> bool + Sync),
+    ) -> Option<(Parameters, f64)> {
         let (kernel, inputs) = (self.kernel, points.inputs);
         let mut likelihood = Likelihood::new(kernel, points, targets);
         let start = Parameters::start(kernel, inputs, start).logarithms();
@@ -89,6 +113,9 @@ impl Training {
             decrease: DECREASE,
         };
         let function = |at: &[f64], gradient: &mut [f64]| {
+            if !keep_going() {
+                return None;
+            }
             let parameters = Parameters::from_logarithms(kernel, inputs, at);
             likelihood.value_and_gradient(&parameters, gradient)
         };

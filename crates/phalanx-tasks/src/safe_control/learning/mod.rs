@@ -3,9 +3,7 @@
 //! Coverage, the share of what really happens that lies within two of the model's deviations, is
 //! reported at each turn; it is never a certificate.
 mod gather;
-mod judge;
 mod rounds;
 
 pub use gather::{Answer, GatherError, Observed, gather, split};
-pub use judge::{Judgement, judge};
 pub use rounds::{Flown, Learning, Met, Round};

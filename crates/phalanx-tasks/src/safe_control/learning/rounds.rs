@@ -2,8 +2,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::judge::{Judgement, judge};
-use crate::safe_control::gp::{GaussianProcess, GpError, Samples, Training};
+use crate::safe_control::gp::{Calibration, GaussianProcess, GpError, Samples, Training, Truth};
 
 /// How rounds of learning are done.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,15 +43,15 @@ pub struct Round {
     /// its model
     pub model: Arc<GaussianProcess>,
     /// its model on rows that were held out
-    pub judgements: Vec<Judgement>,
+    pub held_out: Vec<Calibration>,
     /// its model on what was then flown; none when nothing was
-    pub flown: Option<Vec<Judgement>>,
+    pub flown: Option<Vec<Calibration>>,
 }
 
 impl Learning {
     /// Does the rounds; returns all data and every round that was finished.
     ///
-    /// `fly` plans with the model of a round that has its judgements already and flies the plan:
+    /// `fly` plans with the model of a round that was judged already and flies the plan:
     /// it returns what was met, or breaks off.
     ///
     /// # Guarantee
@@ -69,14 +68,14 @@ impl Learning {
         let mut rounds = Vec::with_capacity(self.rounds);
         for number in 1..=self.rounds {
             let model = Arc::new(self.training.fit(&samples)?);
-            let judgements = judge(&model, held_out, false)?;
+            let calibration = model.calibration(held_out, Truth::Exact)?;
             let rows = samples.rows();
-            let mut round = Round { number, rows, model, judgements, flown: None };
+            let mut round = Round { number, rows, model, held_out: calibration, flown: None };
             let ControlFlow::Continue(met) = fly(&round) else { break };
             match met {
                 Met::Flown(flown) => {
                     // Before the model is told: what it believed when the plan was made.
-                    round.flown = Some(judge(&round.model, &flown.truth, false)?);
+                    round.flown = Some(round.model.calibration(&flown.truth, Truth::Exact)?);
                     samples.append(&evenly(&flown.observed, self.keep)?)?;
                 }
                 Met::Gathered(rows) => samples.append(&rows)?,

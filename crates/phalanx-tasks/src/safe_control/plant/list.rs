@@ -3,9 +3,9 @@ use std::f64::consts::PI;
 
 use crate::safe_control::barrier::{Constraint, Course, CourseError, Sphere};
 use crate::safe_control::dynamics::Dynamics;
-use crate::safe_control::gp::{GpError, Samples};
+use crate::safe_control::gp::Samples;
+use crate::safe_control::learning::{GatherError, Observed, gather};
 use crate::safe_control::planner::Problem;
-use crate::safe_control::stream::Stream;
 
 use super::{Dubins, Euler, Flow, Linear, Quadrotor};
 
@@ -82,23 +82,17 @@ impl PlantEntry {
     /// the region, then normal noise, all from one stream.
     ///
     /// # Errors
-    /// [`GpError`] when there are no rows.
-    pub fn observe(&self, seed: u64, rows: usize) -> Result<Samples, GpError> {
-        let (n, m, region) = (self.states.len(), self.inputs.len(), &self.region);
-        let mut stream = Stream::new(seed);
-        let inputs = stream.rows(rows, region.low, region.high);
-        let mut outputs = vec![0.0; rows * n];
-        stream.normals(&mut outputs);
-        outputs.iter_mut().for_each(|noise| *noise *= region.noise);
-        let (mut flow, mut rate) = ((self.flow)(), vec![0.0; n]);
-        let seconds = if region.is_rate { 1.0 } else { self.seconds };
-        for (row, output) in inputs.chunks_exact(n + m).zip(outputs.chunks_exact_mut(n)) {
-            // A region's states are ones where the plant has a rate; elsewhere the zeros stay.
-            if flow.rate(&row[..n], &row[n..], &mut rate).is_ok() {
-                output.iter_mut().zip(&rate).for_each(|(sum, rate)| *sum += seconds * rate);
-            }
-        }
-        Samples::new((n + m, n), inputs, outputs)
+    /// [`GatherError`] when there are no rows; a region's states are ones where a plant has a rate.
+    pub fn observe(&self, seed: u64, rows: usize) -> Result<Samples, GatherError> {
+        let Region { low, high, noise, is_rate, .. } = self.region;
+        let mut flow = (self.flow)();
+        let seconds = if is_rate { 1.0 } else { self.seconds };
+        let sizes = (self.states.len(), self.inputs.len());
+        gather(sizes, Observed { low, high, noise, rows }, seed, &mut |state, input, out| {
+            flow.rate(state, input, out)?;
+            out.iter_mut().for_each(|rate| *rate *= seconds);
+            Ok(())
+        })
     }
 
     /// The plant's course: its obstacles as constraints.

@@ -11,10 +11,9 @@ use phalanx_tasks::diffusion_control::{
 };
 
 use super::matrices::{self, read_text};
-use super::safe::is_safe_control;
 use super::section::Section;
-use crate::experiment::Choice;
 use crate::experiment::document::{self, Item, Kind as Shape, Origin, Table};
+use crate::experiment::{Choice, FileKind, is_safe_control};
 use crate::problem::Problem;
 
 const TOP_KEYS: &[&str] = &[
@@ -118,9 +117,7 @@ impl ControlExperiment {
             document::set(&mut table, &key, item)?;
         }
         if is_safe_control(&table) {
-            let problem = Problem::new("this is a file of `phalanx control plan`");
-            let hint = format!("`phalanx control plan {}` reads it", file.display());
-            return Err(problem.at(file.display()).hint(hint));
+            return Err(FileKind::SafeControl.refuse(&file.display().to_string()));
         }
         let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let folder = file.parent().unwrap_or(Path::new(""));

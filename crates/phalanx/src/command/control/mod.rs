@@ -17,7 +17,7 @@ use crate::printer::Printer;
 use crate::problem::Problem;
 
 pub use file::ControlExperiment;
-pub use safe::{SafeExperiment, is_safe_control};
+pub use safe::SafeExperiment;
 
 const AFTER_HELP: &str = "\
 Examples:

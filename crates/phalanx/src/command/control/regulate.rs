@@ -14,7 +14,7 @@ use crate::command::Verdict;
 use crate::command::columns::counted;
 use crate::command::report::unreadable;
 use crate::environment;
-use crate::experiment::written::slug;
+use crate::experiment::written::experiment_folder;
 use crate::printer::Printer;
 use crate::problem::Problem;
 use crate::run::Interrupt;
@@ -67,7 +67,7 @@ impl Regulate {
         let interrupt = Interrupt::install()?;
         let all = jobs(&experiment);
         let path = environment::runs(self.runs.clone())
-            .join(slug(&experiment.name))
+            .join(experiment_folder(&experiment.name))
             .join(experiment.folder_name());
         let (folder, lines) = Folder::open(path, &experiment, (&all, self.force))?;
         let arms = counted(experiment.arms.len(), "arm");

@@ -2,6 +2,8 @@
 use std::process::Stdio;
 use std::time::Duration;
 
+use phalanx_robust::Rng;
+
 use super::{require_equal, succeeds};
 use crate::program::Scratch;
 
@@ -15,14 +17,17 @@ sweep      = { "attack.name" = ["none", "gaussian"] }
 
 const RUNS: usize = 6;
 
-/// Kills in the quick form, and in the nightly one.
-const KILLS: u32 = if cfg!(feature = "nightly") { 10 } else { 3 };
+/// Moments of kills, the same each time; what a process is at by then differs anyway.
+struct Moments(Rng);
 
-/// A number of milliseconds that differs from time to time.
-fn moment(least: u64, most: u64) -> Duration {
-    use std::hash::{BuildHasher as _, RandomState};
-    let chance = RandomState::new().hash_one(0);
-    Duration::from_millis(least + chance % (most - least))
+impl Moments {
+    fn new(seed: u64) -> Self {
+        Self(Rng::stream(seed, 0, "moments of kills"))
+    }
+
+    fn next(&mut self, least: u64, most: u64) -> Duration {
+        Duration::from_millis(least + self.0.below((most - least) as usize) as u64)
+    }
 }
 
 /// Starts a sweep and kills it; whether it was still at work.
@@ -41,26 +46,64 @@ fn undisturbed(scratch: &Scratch) {
     succeeds(scratch.phalanx(&["sweep", "a.toml", "--runs", "whole"]));
 }
 
+/// What a complete sweep says in the end, asked again.
+fn final_table(scratch: &Scratch, args: &[&str]) -> String {
+    let said = succeeds(scratch.phalanx(args));
+    assert!(said.err.contains(" complete, 0 resumable, 0 missing"), "{}", said.err);
+    said.out
+}
+
+/// How a sweep is killed.
+struct Kills {
+    /// so often, while it is at work
+    wanted: u32,
+    /// so often at least, should it be over before
+    least: u32,
+    /// after so many milliseconds at most
+    most_ms: u64,
+}
+
+/// Kills a sweep at work again and again, lets it end, and requires all of it to be that of an
+/// undisturbed one.
+fn require_survival(text: &str, mut moments: Moments, kills: Kills) {
+    let Kills { wanted, least, most_ms } = kills;
+    let scratch = Scratch::new();
+    scratch.write("a.toml", text);
+    let whole = ["sweep", "a.toml", "--runs", "whole"];
+    succeeds(scratch.phalanx(&whole));
+    let torn = ["sweep", "a.toml", "--runs", "torn", "--checkpoint-every", "0"];
+    let (mut done, mut tried) = (0, Vec::new());
+    while done < wanted && tried.len() < 3 * wanted as usize {
+        let after = moments.next(5, most_ms);
+        tried.push(after);
+        done += u32::from(killed(&scratch, &torn, after));
+    }
+    assert!(done >= least, "over before it was killed often enough: {done} of {tried:?}");
+    succeeds(scratch.phalanx(&torn));
+    require_equal(&scratch, "whole/a", "torn/a", RUNS);
+    let said = succeeds(scratch.phalanx(&["compare", "whole/a", "torn/a"]));
+    assert!(said.out.starts_with("equal: 6 runs"), "{}", said.out);
+    let table = final_table(&scratch, &whole);
+    assert!(table.lines().count() > 2, "{table}");
+    assert_eq!(final_table(&scratch, &torn), table);
+}
+
 #[test]
 fn killed_at_random_moments_a_sweep_ends_as_an_undisturbed_one() {
-    let scratch = Scratch::new();
-    undisturbed(&scratch);
-    let args = ["sweep", "a.toml", "--runs", "torn", "--checkpoint-every", "0"];
-    let mut kills = 0;
-    let mut moments = Vec::new();
-    for _ in 0..3 * KILLS {
-        let after = moment(5, 250);
-        moments.push(after);
-        if killed(&scratch, &args, after) {
-            kills += 1;
-        }
-        if kills == KILLS {
-            break;
-        }
+    require_survival(SLOW, Moments::new(1), Kills { wanted: 3, least: 1, most_ms: 250 });
+}
+
+#[cfg(feature = "nightly")]
+mod nightly {
+    use super::*;
+
+    /// Long enough that the tenth kill, too, finds it at work.
+    #[test]
+    fn killed_ten_times_at_random_moments_a_sweep_ends_as_an_undisturbed_one() {
+        let long = SLOW.replace("rounds = 60", "rounds = 6000");
+        let kills = Kills { wanted: 10, least: 10, most_ms: 1500 };
+        require_survival(&long, Moments::new(2), kills);
     }
-    assert!(kills > 0, "never at work when killed: {moments:?}");
-    succeeds(scratch.phalanx(&args));
-    require_equal(&scratch, "whole/a", "torn/a", RUNS);
 }
 
 #[test]
@@ -81,7 +124,7 @@ fn three_shards_one_of_them_killed_are_collected_to_the_undisturbed_sweep() {
     let mut others = [spawn(1), spawn(3)];
     let args = shard(2);
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    killed(&scratch, &args, moment(20, 200));
+    killed(&scratch, &args, Moments::new(3).next(20, 200));
     let collect = ["sweep", "collect", "all/a", "part1", "part2", "part3"];
     for other in &mut others {
         assert!(other.wait().unwrap().success());

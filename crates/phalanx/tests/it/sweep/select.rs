@@ -142,7 +142,7 @@ fn what_is_wrong_with_select_is_said() {
         ("validation = 0.3", "at = \"first\"", "`select.at` is `first`, which is not one of"),
         ("validation = 0.3", "sede = 3", "unknown key `sede` in `select`"),
         ("[1e-6, 0.3]", "[\"x\"]", "parameter `learning-rate` of `monna` is `x`"),
-        ("validation = 0.3", "score = \"beauty\"", "no score `beauty` was measured"),
+        ("validation = 0.3", "score = \"acuracy\"", "does not measure `acuracy`: a.toml:20"),
     ];
     for (from, to, expected) in cases {
         assert!(SELECT.contains(from), "{from}");
@@ -150,6 +150,7 @@ fn what_is_wrong_with_select_is_said() {
         let said = scratch.phalanx(&["sweep", "a.toml", "--select-only"]);
         assert_eq!(said.code, Some(2), "{to}: {}", said.err);
         assert!(said.err.contains(expected), "{to}: {}", said.err);
+        assert!(!scratch.path().join("runs").exists(), "{to} was tried");
     }
     scratch.write("a.toml", SELECT);
     let said = scratch.phalanx(&["sweep", "a.toml", "--seed", "102"]);

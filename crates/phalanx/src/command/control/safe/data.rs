@@ -181,8 +181,9 @@ fn refused(path: &Path, error: &ParquetError) -> Problem {
         ParquetError::Type { .. } | ParquetError::Missing(_) => {
             "states and inputs are columns of 32-bit or 64-bit numbers"
         }
-        ParquetError::Broken(_) => {
-            "files without compression, and those by snappy or gzip, are read"
+        ParquetError::Codec { .. } => {
+            "write it anew without compression, by snappy or by gzip, or as CSV"
         }
+        ParquetError::Broken(_) => "it may be damaged, or something else under that name",
     })
 }

@@ -10,7 +10,8 @@ use phalanx_tasks::safe_control::planner::{InputLimits, Problem as Task, Setting
 use super::plant::SafePlant;
 use super::read::Reader;
 use crate::command::control::matrices::read_text;
-use crate::experiment::document::{self, Table};
+use crate::experiment::FileKind;
+use crate::experiment::document;
 use crate::problem::Problem;
 
 /// Keys of the file.
@@ -32,9 +33,6 @@ pub(super) const TOP_KEYS: &[&str] = &[
     "start",
     "trials",
 ];
-/// Keys that tell a file of safe control from one of `phalanx control regulate`.
-const TELLING: &[&str] = &["barrier", "goal", "learning", "model", "obstacles", "planner", "start"];
-
 /// Barrier states of a file.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BarrierPlan {
@@ -148,11 +146,6 @@ pub struct SafeExperiment {
     pub seed: u64,
 }
 
-/// Whether a document is one of safe control and not of `phalanx control regulate`.
-pub fn is_safe_control(table: &Table) -> bool {
-    TELLING.iter().any(|key| table.contains_key(*key))
-}
-
 impl SafeExperiment {
     /// Reads and checks a file; `settings` are of the form `KEY=VALUE`.
     ///
@@ -166,10 +159,7 @@ impl SafeExperiment {
             document::set(&mut table, &key, item)?;
         }
         if table.contains_key("stabilisation") || table.contains_key("episodes") {
-            let problem = Problem::new("this is an experiment of `phalanx control regulate`");
-            return Err(problem
-                .at(file.display())
-                .hint(format!("`phalanx control regulate {}` runs it", file.display())));
+            return Err(FileKind::Regulation.refuse(&file.display().to_string()));
         }
         document::only(&table, TOP_KEYS, "of a safe-control experiment")?;
         if let Some(format) = table.get("format") {

@@ -13,6 +13,7 @@ use crate::command::Verdict;
 use crate::command::report::unreadable;
 use crate::printer::Printer;
 use crate::problem::Problem;
+use crate::run::Interrupt;
 use crate::run::clock::Stopwatch;
 
 const AFTER_HELP: &str = "\
@@ -22,6 +23,9 @@ begins); or they are gathered from the plant. Of logged rows `model.held-out` pe
 to judge by.
 The model is written as `model.txt`, which `model = { file = \"..\" }` reads.
 Coverage is reported, never a certificate.
+
+Exit codes: 0 a model was fitted; 2 the data cannot be learnt from; 130 interrupted, and nothing was
+written.
 
 Examples:
   phalanx control fit experiments/control/dubins-gp.toml
@@ -52,6 +56,7 @@ impl Fit {
             let hint = "set `model = { name = \"gaussian-process\" }`, or give `model.data`";
             return Err(problem.at(self.file.display()).hint(hint));
         };
+        let interrupt = Interrupt::install()?;
         let stopwatch = Stopwatch::start();
         let data = experiment.data(learnt)?;
         let rows = data.samples.rows();
@@ -60,16 +65,21 @@ impl Fit {
             experiment.name,
             experiment.plant.n()
         ));
-        let Learnt { model, fit } = experiment.fitted(learnt, &data)?;
+        let Some(Learnt { model, fit }) = experiment.fitted(learnt, &data, &interrupt)? else {
+            printer.note("interrupted: nothing was written");
+            return Ok(Verdict::Interrupted);
+        };
         let fit = fit.expect("a model that was just fitted was also judged");
-        let folder =
-            Folder::create(self.options.folder(&experiment, experiment.fit_folder_name()))?;
         let settings = experiment.to_toml();
         let command = self.options.command("fit", &self.file);
-        folder.write(EXPERIMENT, &settings)?;
-        folder.write(MODEL, &model.to_text())?;
-        folder.write_json(FIT, &fit)?;
-        folder.write_environment(&stopwatch.spent().environment(&command))?;
+        let path = self.options.folder(&experiment, experiment.fit_folder_name());
+        let folder = Folder::create(path)?;
+        folder.replace((FIT, &[]), |staged| {
+            staged.write(EXPERIMENT, &settings)?;
+            staged.write(MODEL, &model.to_text())?;
+            staged.write_json(FIT, &fit)?;
+            staged.write_environment(&stopwatch.spent().environment(&command))
+        })?;
         let title = format!("{}: model of {}", experiment.name, experiment.plant.name);
         let page = write_fit_report(folder.path(), &fit, (&title, &settings, &command))
             .map_err(|error| unreadable(&error))?;

@@ -56,11 +56,31 @@ impl Folder {
         &self.0
     }
 
-    /// An empty folder within it, whose files [`Folder::take`] puts in their place.
+    /// Replaces what an earlier process wrote, once all of the new files are written: a full disk
+    /// leaves it as it was, and a kill leaves either or neither, and no mixture.
+    ///
+    /// A folder with the file `last` is whole; files of `gone` belong to what is replaced alone.
     ///
     /// # Errors
-    /// When it cannot be created.
-    pub(super) fn staged(&self) -> Result<Self, Problem> {
+    /// When a file cannot be written or put in its place.
+    pub(super) fn replace(
+        &self,
+        (last, gone): (&str, &[&str]),
+        write: impl FnOnce(&Self) -> Result<(), Problem>,
+    ) -> Result<(), Problem> {
+        let staged = self.staged()?;
+        if let Err(problem) = write(&staged) {
+            staged.discard();
+            return Err(problem);
+        }
+        // First away and last there again.
+        self.remove(last)?;
+        gone.iter().try_for_each(|name| self.remove(name))?;
+        self.take(&staged, last)
+    }
+
+    /// An empty folder within it, whose files [`Folder::take`] puts in their place.
+    fn staged(&self) -> Result<Self, Problem> {
         let staged = Self(self.0.join(STAGED));
         staged.discard();
         fs::create_dir(&staged.0)
@@ -69,7 +89,7 @@ impl Folder {
     }
 
     /// Removes it and what it holds.
-    pub(super) fn discard(&self) {
+    fn discard(&self) {
         // What is left is in nobody's way, and removed before it is used again.
         let _ = fs::remove_dir_all(&self.0);
     }
@@ -89,10 +109,7 @@ impl Folder {
     }
 
     /// Puts every file of another folder in its place, `last` after all others.
-    ///
-    /// # Errors
-    /// When one cannot be moved.
-    pub(super) fn take(&self, staged: &Self, last: &str) -> Result<(), Problem> {
+    fn take(&self, staged: &Self, last: &str) -> Result<(), Problem> {
         let failed = |error| Problem::io("cannot move the files", &staged.0, &error);
         let mut names = Vec::new();
         for entry in fs::read_dir(&staged.0).map_err(failed)? {

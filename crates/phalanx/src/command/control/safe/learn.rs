@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use phalanx_report::control::safe as report;
 use phalanx_report::control::safe::{Rate, RoundSummary};
-use phalanx_tasks::safe_control::gp::Samples;
-use phalanx_tasks::safe_control::learning::{Flown, Judgement, Learning, Met, Round};
+use phalanx_tasks::safe_control::gp::{Calibration, Samples, Truth};
+use phalanx_tasks::safe_control::learning::{Flown, Learning, Met, Round};
 use phalanx_tasks::safe_control::planner::{Feedback, Flight, Nominal, Plan, Status};
 
 use super::file::{LearningPlan, LearntPlan};
@@ -69,7 +69,7 @@ impl Making<'_> {
         let reach = self.experiment.settings.goal_tolerance;
         let rounds = rounds.iter().zip(told).map(|(round, told)| summary(round, &told, reach));
         let rounds: Vec<RoundSummary> = rounds.collect();
-        Ok(Some((Data { samples, held_out: Some(held_out), has_noise: false }, rounds)))
+        Ok(Some((Data { samples, held_out: Some(held_out), truth: Truth::Exact }, rounds)))
     }
 
     /// Plans with a round's model and flies; `None` when somebody stopped it.
@@ -174,14 +174,14 @@ impl Making<'_> {
 }
 
 fn summary(round: &Round, told: &Told, reach: f64) -> RoundSummary {
-    let mean = |judged: &[Judgement], of: fn(&Judgement) -> f64| {
+    let mean = |judged: &[Calibration], of: fn(&Calibration) -> f64| {
         judged.iter().map(of).sum::<f64>() / judged.len() as f64
     };
     let count = |of: &dyn Fn(&&Flight) -> bool| told.flights.iter().filter(of).count();
     let safe = count(&|flight| flight.is_safe);
     let success = count(&|flight| flight.is_safe && flight.distance < reach);
     let flights = told.flights.len();
-    let judged = &round.judgements;
+    let judged = &round.held_out;
     RoundSummary {
         round: round.number,
         rows: round.rows,
@@ -191,7 +191,7 @@ fn summary(round: &Round, told: &Told, reach: f64) -> RoundSummary {
             .flown
             .as_ref()
             .map_or(f64::NAN, |flown| mean(flown, |one| one.coverage)),
-        relative_error: mean(judged, |one| one.relative_error),
+        relative_error: mean(judged, |one| one.relative_rmse),
         plan_cost: told.cost,
         safe: Rate::new(safe, flights),
         success: Rate::new(success, flights),

@@ -40,15 +40,15 @@ pub(super) struct Making<'a> {
 }
 
 impl Making<'_> {
-    /// Makes the plan; `None` when somebody stopped it.
+    /// Makes the plan, beginning with the inputs of an earlier one if there are any; `None` when
+    /// somebody stopped it.
     ///
     /// # Errors
     /// When there is no model or no plan.
-    pub(super) fn make(&mut self, warm: Option<&Path>) -> Result<Option<Outcome>, Problem> {
+    pub(super) fn make(&mut self, warm: Option<&[f64]>) -> Result<Option<Outcome>, Problem> {
         let Some(Base { model, learnt, rounds }) = self.model()? else { return Ok(None) };
         let experiment = self.experiment;
-        let inputs = warm.map(|folder| warm_inputs(experiment, folder)).transpose()?;
-        let nominal = inputs.as_deref().map_or(Nominal::Rest, Nominal::Inputs);
+        let nominal = warm.map_or(Nominal::Rest, Nominal::Inputs);
         let mut embedded = experiment.embedded(&model)?;
         let (printer, interrupt) = (&mut *self.printer, self.interrupt);
         let mut observe = |one: &report::Iteration| follow(printer, interrupt, "", one);
@@ -95,11 +95,9 @@ impl Making<'_> {
         }
         let rows = data.samples.rows();
         self.printer.progress(&format!("fitting {} outputs to {rows} rows", experiment.plant.n()));
-        let learnt = experiment.fitted(plan, &data)?;
+        let learnt = experiment.fitted(plan, &data, self.interrupt)?;
         self.printer.clear_progress();
-        if self.interrupt.is_asked() {
-            return Ok(None);
-        }
+        let Some(learnt) = learnt else { return Ok(None) };
         let model = Model::Learnt(Arc::clone(&learnt.model));
         Ok(Some(Base { model, learnt: Some(learnt), rounds }))
     }
@@ -216,7 +214,10 @@ pub(super) fn follow(
 }
 
 /// The inputs of an earlier plan, to begin with.
-fn warm_inputs(experiment: &SafeExperiment, folder: &Path) -> Result<Vec<f64>, Problem> {
+///
+/// # Errors
+/// When the folder holds no plan that fits.
+pub(super) fn warm_inputs(experiment: &SafeExperiment, folder: &Path) -> Result<Vec<f64>, Problem> {
     let summary = super::folder::read_summary(folder)?;
     let (n, m) = (&experiment.plant.names.states, &experiment.plant.names.inputs);
     if (&summary.names.states, &summary.names.inputs) != (n, m) {

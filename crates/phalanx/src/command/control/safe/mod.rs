@@ -21,7 +21,7 @@ mod surroundings;
 mod work;
 mod written;
 
-pub use file::{SafeExperiment, is_safe_control};
+pub use file::SafeExperiment;
 pub use fit::Fit;
 pub use plan::PlanCommand;
 pub use simulate::Simulate;

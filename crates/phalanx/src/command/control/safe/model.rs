@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use phalanx_report::control::safe::{FitSummary, OutputFit};
 use phalanx_tasks::safe_control::dynamics::Dynamics;
-use phalanx_tasks::safe_control::gp::{GaussianProcess, GpDynamics, GpError, Samples, Training};
-use phalanx_tasks::safe_control::learning::{Judgement, Observed, gather, judge, split};
+use phalanx_tasks::safe_control::gp::{
+    Calibration, GaussianProcess, GpDynamics, GpError, Samples, Training, Truth,
+};
+use phalanx_tasks::safe_control::learning::{Observed, gather, split};
 use phalanx_tasks::safe_control::plant::{Euler, Increments};
 
 use super::data::transitions;
 use super::file::{LearntPlan, SafeExperiment};
 use crate::command::control::matrices::read_text;
 use crate::problem::Problem;
+use crate::run::Interrupt;
 
 /// Between the seed of what is learnt from and that of what is held out.
 const HELD_OUT_SEED: u64 = 0x5EED_0001;
@@ -27,8 +30,8 @@ pub(super) struct Learnt {
 pub(super) struct Data {
     pub(super) samples: Samples,
     pub(super) held_out: Option<Samples>,
-    /// whether what is held out was observed with noise
-    pub(super) has_noise: bool,
+    /// what is held out
+    pub(super) truth: Truth,
 }
 
 /// An error of a model in our words: the message, and its hint apart.
@@ -60,7 +63,7 @@ impl SafeExperiment {
             )?;
             let (samples, held_out) = split(&all, learnt.held_out, self.seed)
                 .map_err(|error| refused(&error).at(path.display()))?;
-            return Ok(Data { samples, held_out, has_noise: true });
+            return Ok(Data { samples, held_out, truth: Truth::Measured });
         }
         let samples = self.gathered(learnt, (learnt.rows, learnt.noise), self.seed)?;
         let held_out = match learnt.held_out {
@@ -70,7 +73,7 @@ impl SafeExperiment {
                 Some(self.gathered(learnt, (rows, 0.0), seed)?)
             }
         };
-        Ok(Data { samples, held_out, has_noise: false })
+        Ok(Data { samples, held_out, truth: Truth::Exact })
     }
 
     /// Rows gathered from the plant.
@@ -136,14 +139,14 @@ impl SafeExperiment {
     pub(super) fn fit_summary(
         &self,
         model: &GaussianProcess,
-        judgements: &[Judgement],
+        calibration: &[Calibration],
         held_out: usize,
     ) -> FitSummary {
         let output = |(at, name): (usize, String)| {
             let parameters = &model.parameters()[at];
             let scale = model.standardisation().outputs[at].deviation;
-            let judged = judgements.get(at);
-            let value = |of: fn(&Judgement) -> f64| judged.map_or(f64::NAN, of);
+            let judged = calibration.get(at);
+            let value = |of: fn(&Calibration) -> f64| judged.map_or(f64::NAN, of);
             OutputFit {
                 name,
                 nlml: model.nlml(at),
@@ -151,9 +154,9 @@ impl SafeExperiment {
                 signal: parameters.signal * scale,
                 length_scales: parameters.lengths.clone(),
                 rmse: value(|judged| judged.rmse),
-                relative_error: value(|judged| judged.relative_error),
+                relative_error: value(|judged| judged.relative_rmse),
                 coverage: value(|judged| judged.coverage),
-                calibration: judged.map_or(Vec::new(), |judged| judged.calibration.clone()),
+                calibration: judged.map_or(Vec::new(), |judged| judged.intervals.into()),
             }
         };
         let names = &self.plant.names;
@@ -166,11 +169,16 @@ impl SafeExperiment {
         }
     }
 
-    /// Fits a model to data and judges it by what was held out.
+    /// Fits a model to data and judges it by what was held out; `None` when somebody stopped it.
     ///
     /// # Errors
     /// When the data cannot be learnt from.
-    pub(super) fn fitted(&self, learnt: &LearntPlan, data: &Data) -> Result<Learnt, Problem> {
+    pub(super) fn fitted(
+        &self,
+        learnt: &LearntPlan,
+        data: &Data,
+        interrupt: &Interrupt,
+    ) -> Result<Option<Learnt>, Problem> {
         let place = |error: &GpError| {
             let problem = refused(error);
             match &learnt.data {
@@ -179,16 +187,19 @@ impl SafeExperiment {
             }
         };
         let training = self.training(learnt);
-        let model = Arc::new(training.fit(&data.samples).map_err(|error| place(&error))?);
-        let (judgements, held_out) = match &data.held_out {
+        let keep_going = || !interrupt.is_asked();
+        let model = training.fit_while(&data.samples, &keep_going);
+        let Some(model) = model.map_err(|error| place(&error))? else { return Ok(None) };
+        let model = Arc::new(model);
+        let (calibration, held_out) = match &data.held_out {
             Some(rows) => {
-                let judged = judge(&model, rows, data.has_noise).map_err(|error| place(&error))?;
+                let judged = model.calibration(rows, data.truth).map_err(|error| place(&error))?;
                 (judged, rows.rows())
             }
             None => (Vec::new(), 0),
         };
-        let fit = self.fit_summary(&model, &judgements, held_out);
-        Ok(Learnt { model, fit: Some(fit) })
+        let fit = self.fit_summary(&model, &calibration, held_out);
+        Ok(Some(Learnt { model, fit: Some(fit) }))
     }
 
     /// How models of a file are fitted.

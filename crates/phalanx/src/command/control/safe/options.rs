@@ -5,7 +5,7 @@ use clap::Args;
 
 use super::file::SafeExperiment;
 use crate::environment;
-use crate::experiment::written::slug;
+use crate::experiment::written::experiment_folder;
 use crate::problem::Problem;
 
 #[derive(Debug, Args)]
@@ -34,7 +34,7 @@ impl Options {
 
     /// Where a folder of an experiment lies.
     pub(super) fn folder(&self, experiment: &SafeExperiment, name: String) -> PathBuf {
-        environment::runs(self.runs.clone()).join(slug(&experiment.name)).join(name)
+        environment::runs(self.runs.clone()).join(experiment_folder(&experiment.name)).join(name)
     }
 
     /// How a person would start a command again.

@@ -10,7 +10,7 @@ use phalanx_report::folder::EXPERIMENT;
 use super::file::SafeExperiment;
 use super::fit::warn_of_coverage;
 use super::folder::{Folder, MODEL, PLAN};
-use super::make::{Making, Outcome};
+use super::make::{Making, Outcome, warm_inputs};
 use super::options::Options;
 use crate::command::Verdict;
 use crate::command::report::unreadable;
@@ -22,6 +22,7 @@ use crate::run::clock::{Spent, Stopwatch};
 const AFTER_HELP: &str = "\
 Every iterate that the planner accepts is clear of all obstacles, on the model it plans with. With
 a learnt model that is an argument, not a certificate: `phalanx control simulate` flies the plan.
+A plan that begins with an earlier one has a folder of its own, named by the inputs it begins with.
 A file with `learning` fits, plans, flies and learns for some rounds first.
 
 Exit codes: 0 a safe plan reaches the goal; 1 it misses the goal; 2 there is no plan; 130
@@ -55,14 +56,23 @@ impl PlanCommand {
         let experiment = SafeExperiment::load(&self.file, &self.options.settings)?;
         self.options.start_threads()?;
         let interrupt = Interrupt::install()?;
+        let warm = self.warm.as_deref().map(|folder| warm_inputs(&experiment, folder));
+        let warm = warm.transpose()?;
         let stopwatch = Stopwatch::start();
         let mut making = Making { experiment: &experiment, printer, interrupt: &interrupt };
-        let Some(outcome) = making.make(self.warm.as_deref())? else {
+        let Some(outcome) = making.make(warm.as_deref())? else {
             printer.note("interrupted: nothing was written");
             return Ok(Verdict::Interrupted);
         };
-        let command = self.options.command("plan", &self.file);
-        let path = self.options.folder(&experiment, experiment.folder_name());
+        let mut command = self.options.command("plan", &self.file);
+        if let Some(folder) = &self.warm {
+            command.push_str(&format!(" --warm {}", folder.display()));
+        }
+        let name = match &warm {
+            Some(inputs) => experiment.warm_folder_name(inputs),
+            None => experiment.folder_name(),
+        };
+        let path = self.options.folder(&experiment, name);
         let folder = store(path, &experiment, &outcome, (&command, stopwatch.spent()))?;
         show(printer, &outcome.summary);
         let page = write_page(folder.path(), &outcome, (&experiment.to_toml(), &command))?;
@@ -74,10 +84,7 @@ impl PlanCommand {
     }
 }
 
-/// Writes a plan into its folder; trials of an earlier one are removed.
-///
-/// An earlier plan is replaced once all files of the new one are written, so that a full disk
-/// leaves it as it was, and a kill leaves either plan or none, and no mixture.
+/// Writes a plan into its folder in the place of an earlier one, whose trials are removed.
 ///
 /// # Errors
 /// When a file cannot be written.
@@ -88,8 +95,7 @@ pub(super) fn store(
     (command, spent): (&str, Spent),
 ) -> Result<Folder, Problem> {
     let folder = Folder::create(path)?;
-    let staged = folder.staged()?;
-    let written = (|| {
+    folder.replace((PLAN, &[TRIALS]), |staged| {
         staged.write(EXPERIMENT, &experiment.to_toml())?;
         let names = &outcome.summary.names;
         write_plan(staged.path(), names, &outcome.record, &outcome.made.iterations)
@@ -99,15 +105,7 @@ pub(super) fn store(
         }
         staged.write_environment(&spent.environment(command))?;
         staged.write_json(PLAN, &outcome.summary)
-    })();
-    if let Err(problem) = written {
-        staged.discard();
-        return Err(problem);
-    }
-    // First away and last there again: a folder with this file is whole.
-    folder.remove(PLAN)?;
-    folder.remove(TRIALS)?;
-    folder.take(&staged, PLAN)?;
+    })?;
     Ok(folder)
 }
 

@@ -25,6 +25,13 @@ impl SafeExperiment {
         format!("safe-{}-s{}", self.id(), self.seed)
     }
 
+    /// Name of the folder of a plan that begins with these inputs: it may be another plan.
+    pub fn warm_folder_name(&self, inputs: &[f64]) -> String {
+        let bytes: Vec<u8> = inputs.iter().flat_map(|input| input.to_le_bytes()).collect();
+        let hash = blake3::hash(&bytes).to_hex();
+        format!("safe-{}-warm-{}-s{}", self.id(), &hash[..ID_CHARACTERS], self.seed)
+    }
+
     /// Name of the folder of its model.
     pub fn fit_folder_name(&self) -> String {
         format!("model-{}-s{}", self.id(), self.seed)
