@@ -59,6 +59,8 @@ pub type BuildTasks = fn(TaskSetup<'_>) -> Result<Vec<Box<dyn Task>>, TaskError>
 pub struct TaskRule {
     /// model, data and scores in plain text
     pub formula: &'static str,
+    /// what it measures when it evaluates, ascending: what a file can expect or select by
+    pub scores: &'static [&'static str],
     /// builds the population's tasks
     pub build: BuildTasks,
 }

@@ -20,11 +20,3 @@ pub mod toy;
 /// Every task that an experiment file can name.
 pub const TASKS: &[Entry<TaskRule>] =
     &[safe_control::fleet::ENTRY, image_classification::ENTRY, personalised::ENTRY, toy::ENTRY];
-
-/// What each task measures when it evaluates, by its name: what a file can expect or select by.
-pub const SCORES: &[(&str, &[&str])] = &[
-    ("gp-hyper-parameters", &["coverage", "loss", "rmse"]),
-    ("image-classification", &["accuracy", "loss"]),
-    ("personalised", &["accuracy", "loss"]),
-    ("quadratic", &["distance", "excess", "loss"]),
-];

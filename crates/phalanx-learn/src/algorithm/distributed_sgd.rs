@@ -56,7 +56,7 @@ impl Algorithm for DistributedSgd {
 
     fn propose(
         &mut self,
-        turn: Turn,
+        _turn: Turn,
         task: &mut dyn Task,
         out: &mut [f32],
     ) -> Result<Option<f64>, TaskError> {

@@ -79,6 +79,7 @@ pub const ENTRY: Entry<TaskRule> = Entry {
         formula: "loss: mean negative log-likelihood of the batch + penalty;\n\
                   batches: shuffled epochs of the node's shard, the last short batch kept;\n\
                   scores: accuracy and loss (without penalty) on the whole test set",
+        scores: &["accuracy", "loss"],
         build,
     },
 };

@@ -63,6 +63,7 @@ pub const ENTRY: Entry<TaskRule> = Entry {
                   fixed-model: K/2 ‖θ − θ♠‖² with K = 1000 and θ♠ = t + N_h (t − c) / poisoners, \
                   where t and c were trained on labels y + 1 and y;\n\
                   scores: accuracy and mean loss on the whole test set, true labels",
+        scores: &["accuracy", "loss"],
         build,
     },
 };

@@ -21,6 +21,7 @@ pub const ENTRY: Entry<TaskRule> = Entry {
     build: TaskRule {
         formula: "Q_j(θ) = E ½‖θ − x_j − σξ‖² with ξ ~ N(0, I); optimum of the mean: mean of x_j.\n\
                   scores: distance ‖θ − x̄‖, loss (1/n) Σ ½‖θ − x_j‖², excess ½‖θ − x̄‖²",
+        scores: &["distance", "excess", "loss"],
         build,
     },
 };

@@ -5,7 +5,7 @@ use phalanx_protocol::{EXCHANGES, ExchangeRule, Yields};
 use phalanx_robust::mixing::{MIXINGS, MixingRule};
 use phalanx_robust::rule::{Certificate, Example};
 use phalanx_robust::{Entry, Param, RULES, Rule};
-use phalanx_tasks::{SCORES, TASKS};
+use phalanx_tasks::TASKS;
 
 use crate::problem::Problem;
 
@@ -26,8 +26,6 @@ pub struct Registries {
     pub tasks: &'static [Entry<TaskRule>],
     /// how vectors travel
     pub exchanges: &'static [Entry<ExchangeRule>],
-    /// what each task measures, by its name
-    pub scores: &'static [(&'static str, &'static [&'static str])],
 }
 
 impl Registries {
@@ -40,7 +38,6 @@ impl Registries {
         algorithms: ALGORITHMS,
         tasks: TASKS,
         exchanges: EXCHANGES,
-        scores: SCORES,
     };
 
     /// What is declared under one name of one kind.
@@ -53,10 +50,8 @@ impl Registries {
     /// # Errors
     /// What it measures instead.
     pub fn require_score(&self, task: &str, score: &str) -> Result<(), Problem> {
-        // A task that declares nothing is known once it has run.
-        let Some((_, known)) = self.scores.iter().find(|(name, _)| *name == task) else {
-            return Ok(());
-        };
+        let entry = self.tasks.iter().find(|entry| entry.name == task);
+        let known = entry.map_or(&[][..], |entry| entry.build.scores);
         if known.contains(&score) {
             return Ok(());
         }

@@ -42,6 +42,7 @@ pub const ENTRY: Entry<TaskRule> = Entry {
                   as its bound;\n\
                   scores: loss on measured rows that nobody has; rmse of the node's own model \
                   with θ, in deviations of each output, mean over outputs",
+        scores: &["coverage", "loss", "rmse"],
         build,
     },
 };
