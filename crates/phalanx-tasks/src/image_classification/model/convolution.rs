@@ -218,9 +218,7 @@ widened! {
     fn unroll(geometry: Geometry, images: &[f32], rows: &mut [f32]) {
         // A run of known length is copied in a few instructions instead of a call.
         match geometry.run {
-            5 => unroll_short::<8>(Geometry { run: 5, ..geometry }, images, rows),
             9 => unroll_short::<16>(Geometry { run: 9, ..geometry }, images, rows),
-            100 => unroll_runs(Geometry { run: 100, ..geometry }, images, rows),
             192 => unroll_runs(Geometry { run: 192, ..geometry }, images, rows),
             384 => unroll_runs(Geometry { run: 384, ..geometry }, images, rows),
             _ => unroll_runs(geometry, images, rows),
@@ -273,7 +271,6 @@ fn unroll_runs(geometry: Geometry, images: &[f32], rows: &mut [f32]) {
 widened! {
     fn fold(geometry: Geometry, rows: &[f32], images: &mut [f32]) {
         match geometry.run {
-            100 => fold_runs(Geometry { run: 100, ..geometry }, rows, images),
             192 => fold_runs(Geometry { run: 192, ..geometry }, rows, images),
             384 => fold_runs(Geometry { run: 384, ..geometry }, rows, images),
             _ => fold_runs(geometry, rows, images),

@@ -4,7 +4,7 @@
 //! from the image itself.
 use super::convolution::{Convolution, Kernel};
 use super::elementwise::widened;
-use super::winograd::{LANES, Lanes, load};
+use super::winograd::{LANES, Lanes, add_products, load};
 
 /// Vectors of output channels.
 const WIDTH: usize = 2;
@@ -112,15 +112,6 @@ fn convolve_body(shape: Direct, weights: &[f32], images: &[f32], out: &mut [f32]
                     out[at..at + LANES].copy_from_slice(&sums[pixel][w]);
                 }
             }
-        }
-    }
-}
-
-#[inline(always)]
-fn add_products(left: f32, right: &[Lanes; WIDTH], sums: &mut [Lanes; WIDTH]) {
-    for w in 0..WIDTH {
-        for lane in 0..LANES {
-            sums[w][lane] = left.mul_add(right[w][lane], sums[w][lane]);
         }
     }
 }

@@ -204,6 +204,16 @@ pub(super) fn load(from: &[f32], at: usize) -> Lanes {
     lanes
 }
 
+/// `sums += left · right`, each product fused with its sum.
+#[inline(always)]
+pub(super) fn add_products<const W: usize>(left: f32, right: &[Lanes; W], sums: &mut [Lanes; W]) {
+    for w in 0..W {
+        for lane in 0..LANES {
+            sums[w][lane] = left.mul_add(right[w][lane], sums[w][lane]);
+        }
+    }
+}
+
 #[inline(always)]
 fn lanewise<const N: usize, const M: usize>(
     from: [Lanes; N],

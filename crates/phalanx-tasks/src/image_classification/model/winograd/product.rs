@@ -1,6 +1,6 @@
 //! Products of many small matrices, one per frequency, whose sums stay in registers.
 use super::super::elementwise::widened;
-use super::{FREQUENCIES, LANES, Lanes, load, spaced};
+use super::{FREQUENCIES, LANES, Lanes, add_products, load, spaced};
 
 /// One product among many: `out = lhs · rhs`, rows × inner times inner × width.
 #[derive(Debug, Clone, Copy)]
@@ -117,12 +117,7 @@ fn lines_at_once<const R: usize, const W: usize>(
     for k in 0..inner {
         let right: [Lanes; W] = std::array::from_fn(|w| load(rhs, k * width + start + w * LANES));
         for r in 0..R {
-            for w in 0..W {
-                for lane in 0..LANES {
-                    let sum = &mut sums[r][w][lane];
-                    *sum = lhs[r][k].mul_add(right[w][lane], *sum);
-                }
-            }
+            add_products(lhs[r][k], &right, &mut sums[r]);
         }
     }
     for r in 0..R {
@@ -167,12 +162,7 @@ fn columns_at_once<const R: usize, const W: usize>(
         let lhs = &lhs[row..row + R];
         let right: [Lanes; W] = std::array::from_fn(|w| load(rhs, start + w * LANES));
         for r in 0..R {
-            for w in 0..W {
-                for lane in 0..LANES {
-                    let sum = &mut sums[r][w][lane];
-                    *sum = lhs[r].mul_add(right[w][lane], *sum);
-                }
-            }
+            add_products(lhs[r], &right, &mut sums[r]);
         }
     }
     for r in 0..R {
